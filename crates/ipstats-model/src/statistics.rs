@@ -1,0 +1,21 @@
+//! The answer.
+
+use crate::time::Timestamp;
+
+/// What an organization's telemetry says about one IP over one window. Exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpStatistics {
+    /// Contacted within the window.
+    Seen {
+        /// Distinct devices that opened a connection to the IP within the window; at least 1.
+        prevalence: u64,
+        /// First connection within the window, never later than *now*.
+        first_seen: Timestamp,
+        /// Last connection within the window, never later than *now*.
+        last_seen: Timestamp,
+    },
+    /// Contacted within the retained 30 days, but not within the window.
+    NotInWindow,
+    /// Not contacted in the retained 30 days.
+    Unknown,
+}

@@ -1,0 +1,6 @@
+//! The command line.
+
+/// Runs the command line of this process.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,2 @@
+//! The binary's library: command line, configuration, HTTP service.
+pub mod cli;

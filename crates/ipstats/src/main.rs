@@ -1,0 +1,5 @@
+//! The `ipstats` command.
+
+fn main() -> std::process::ExitCode {
+    ipstats::cli::main()
+}
