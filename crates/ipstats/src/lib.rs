@@ -1,2 +1,12 @@
-//! The binary's library: command line, configuration, HTTP service.
+//! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
+//!
+//! The arrows inside: `cli` and `http` use `auth`, `ingest` and `store`, and these use `config` and `clock`. The test
+//! `tests/it/tidy.rs` holds them.
+
+pub mod answer;
 pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod ingest;
+pub mod store;
+pub mod telemetry;

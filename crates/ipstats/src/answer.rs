@@ -1,0 +1,109 @@
+//! The answer as clients read it: the wire type of "Get IP statistics" and the two ways in which the question itself
+//! can have no answer. Shared by the HTTP service and by `ipstats stats --json`, which print the same bytes.
+
+use crate::config::UnknownIp;
+use ipstats_model::{CanonicalIp, InvalidIpAddress, IpStatistics};
+use serde::Serialize;
+
+/// `InOrgIPStats`. Fields are sent in the order they are declared here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
+    ip_address: String,
+    /// A decimal integer in a string, as documented.
+    org_prevalence: String,
+    /// The same number as an integer, as the real service sends it too.
+    organization_prevalence: u64,
+    org_first_seen: Option<String>,
+    org_last_seen: Option<String>,
+}
+
+/// The question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The text is no IP address.
+    #[error(transparent)]
+    InvalidIpAddress(#[from] InvalidIpAddress),
+    /// The IP was not contacted in the retained 30 days.
+    #[error("IP address {0} was not contacted by any device of the organization in the last 30 days.")]
+    NotFound(CanonicalIp),
+}
+
+impl Answer {
+    /// The answer about `ip`. An IP that was not contacted in the retained 30 days is an error or zero devices.
+    pub fn new(ip: CanonicalIp, statistics: IpStatistics, unknown_ip: UnknownIp) -> Result<Self, NoAnswer> {
+        let (prevalence, first_seen, last_seen) = match (statistics, unknown_ip) {
+            (IpStatistics::Seen { prevalence, first_seen, last_seen }, _) => {
+                (prevalence, Some(first_seen.to_string()), Some(last_seen.to_string()))
+            }
+            (IpStatistics::NotInWindow, _) | (IpStatistics::Unknown, UnknownIp::Zero) => (0, None, None),
+            (IpStatistics::Unknown, UnknownIp::NotFound) => return Err(NoAnswer::NotFound(ip)),
+        };
+        Ok(Self {
+            context: None,
+            ip_address: ip.to_string(),
+            org_prevalence: prevalence.to_string(),
+            organization_prevalence: prevalence,
+            org_first_seen: first_seen,
+            org_last_seen: last_seen,
+        })
+    }
+
+    /// The same answer with its `@odata.context`, for the service at `public_url`.
+    #[must_use]
+    pub fn with_context(mut self, public_url: &str) -> Self {
+        self.context =
+            Some(format!("{public_url}/api/$metadata#microsoft.windowsDefenderATP.api.InOrgIPStats"));
+        self
+    }
+}
+
+impl NoAnswer {
+    /// The error code that clients key on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidIpAddress(_) => "InvalidIpAddress",
+            Self::NotFound(_) => "ResourceNotFound",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(statistics: IpStatistics, unknown_ip: UnknownIp) -> Result<String, NoAnswer> {
+        let answer = Answer::new("10.209.67.177".parse().unwrap(), statistics, unknown_ip)?;
+        Ok(serde_json::to_string(&answer.with_context("https://ipstats.example")).unwrap())
+    }
+
+    #[test]
+    fn the_fields_come_in_their_order() {
+        let seen = IpStatistics::Seen {
+            prevalence: 63_515,
+            first_seen: "2017-07-30T13:36:06Z".parse().unwrap(),
+            last_seen: "2017-08-29T13:32:59Z".parse().unwrap(),
+        };
+        assert_eq!(
+            json(seen, UnknownIp::NotFound).unwrap(),
+            concat!(
+                r#"{"@odata.context":"https://ipstats.example/api/$metadata#microsoft.windowsDefenderATP.api.InOrgIPStats","#,
+                r#""ipAddress":"10.209.67.177","orgPrevalence":"63515","organizationPrevalence":63515,"#,
+                r#""orgFirstSeen":"2017-07-30T13:36:06Z","orgLastSeen":"2017-08-29T13:32:59Z"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn outside_the_window_is_zero_and_unknown_is_what_the_operator_decided() {
+        let zero = concat!(
+            r#""orgPrevalence":"0","organizationPrevalence":0,"#,
+            r#""orgFirstSeen":null,"orgLastSeen":null}"#
+        );
+        assert!(json(IpStatistics::NotInWindow, UnknownIp::NotFound).unwrap().ends_with(zero));
+        assert!(json(IpStatistics::Unknown, UnknownIp::Zero).unwrap().ends_with(zero));
+        assert_eq!(json(IpStatistics::Unknown, UnknownIp::NotFound).unwrap_err().code(), "ResourceNotFound");
+    }
+}

@@ -1,0 +1,1 @@
+//! From log files to the store. (Not written yet.)

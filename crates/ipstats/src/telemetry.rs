@@ -1,0 +1,1 @@
+//! Structured logs, to standard error.
