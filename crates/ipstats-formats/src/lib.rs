@@ -1,1 +1,27 @@
-//! Placeholder for the interface; see the brief.
+//! Bytes of telemetry → connections: *this device opened a connection to that IP at this time*.
+//!
+//! A [`Framer`] cuts one stream of bytes into [`Frame`]s of whole records, cheaply and in order; frames are then
+//! [parsed](Frame::parse) in any order, on any thread, into a [`Batch`](ipstats_model::Batch) and a [`Tally`].
+//! This crate does no I/O and reads no clock; decompression and retention are the caller's.
+//!
+//! Architecture Invariant: parsers are total. Every record of a stream ends in exactly one place of the tally: a
+//! connection, not a connection (with the reason), or malformed (with line and reason). A bad record never ends a
+//! stream; only what makes the whole stream unreadable does, as a [`StreamError`].
+//!
+//! Architecture Invariant: how the bytes of a stream are cut into chunks never changes the result.
+
+mod error;
+mod format;
+mod frame;
+mod framer;
+mod outcome;
+mod settings;
+mod tally;
+
+pub use error::StreamError;
+pub use format::{Format, FormatChoice, UnknownFormat};
+pub use frame::Frame;
+pub use framer::Framer;
+pub use outcome::{Malformed, NotAConnection};
+pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};
+pub use tally::{Issue, Tally};

@@ -1,0 +1,53 @@
+//! Why a stream as a whole cannot be read.
+
+use crate::format::FormatChoice;
+
+/// Why a stream as a whole cannot be read. What was framed before it is good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError {
+    /// The first lines fit no format that was asked for.
+    #[error(
+        "format not recognized as {choice}: it starts with {start:?}; name the format with --format ({})",
+        FormatChoice::names().filter(|name| *name != "auto").collect::<Vec<_>>().join(", ")
+    )]
+    NotRecognized {
+        /// What was asked for.
+        choice: FormatChoice,
+        /// The first characters of the stream.
+        start: String,
+    },
+    /// The stream is not text in UTF-8.
+    #[error("binary data ({looks_like}); {way_out}")]
+    Binary {
+        /// What it seems to be.
+        looks_like: &'static str,
+        /// What to do.
+        way_out: &'static str,
+    },
+    /// The header lacks columns that are needed.
+    #[error("line {line}: the header of {format} has no column {columns}; export the log with it", columns = .missing.join(", "))]
+    MissingColumns {
+        /// Where the header is.
+        line: u64,
+        /// The format.
+        format: crate::Format,
+        /// The columns that are missing, as the format names them.
+        missing: Vec<&'static str>,
+    },
+    /// A Zeek row before any `#fields` line.
+    #[error("line {line}: a row before any #fields line; keep the header lines of the Zeek log")]
+    NoHeader {
+        /// Where the row is.
+        line: u64,
+    },
+    /// A Zeek `#separator` that is not one byte.
+    #[error(
+        "line {line}: the separator {separator:?} is not one byte; write the Zeek log with a separator of one byte"
+    )]
+    Separator {
+        /// Where the separator is declared.
+        line: u64,
+        /// As declared.
+        separator: String,
+    },
+}

@@ -1,0 +1,159 @@
+//! The formats by name, and the choice an operator makes among them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A telemetry format this crate reads. docs/sources.md has one section for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Zeek conn.log, tab-separated with `#fields`.
+    ZeekTsv,
+    /// Zeek conn.log, JSON (also Corelight).
+    ZeekJson,
+    /// Defender streaming export of DeviceNetworkEvents: `{"records":[…]}` or one record a line.
+    MdeStreaming,
+    /// Defender or Sentinel hunting export of DeviceNetworkEvents, CSV.
+    MdeHuntingCsv,
+    /// Defender or Sentinel hunting export of DeviceNetworkEvents, JSON: `{"Schema":…,"Results":[…]}` or bare rows.
+    MdeHuntingJson,
+    /// Our own JSON lines: `device`, `ip`, `time`.
+    IpstatsNdjson,
+    /// Our own CSV: `device`, `ip`, `time`.
+    IpstatsCsv,
+}
+
+/// Which formats a stream may have: what `--format` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FormatChoice {
+    /// Any format, recognized from the first lines.
+    #[default]
+    Auto,
+    /// Zeek conn.log, TSV or JSON.
+    Zeek,
+    /// Defender DeviceNetworkEvents, any export.
+    Mde,
+    /// This format and no other.
+    Exactly(Format),
+}
+
+/// There is no format of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not a format; known are {}", FormatChoice::names().collect::<Vec<_>>().join(", "))]
+pub struct UnknownFormat {
+    name: String,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 7] = [
+        Self::ZeekTsv,
+        Self::ZeekJson,
+        Self::MdeStreaming,
+        Self::MdeHuntingCsv,
+        Self::MdeHuntingJson,
+        Self::IpstatsNdjson,
+        Self::IpstatsCsv,
+    ];
+
+    /// The name on the command line and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ZeekTsv => "zeek-tsv",
+            Self::ZeekJson => "zeek-json",
+            Self::MdeStreaming => "mde-streaming",
+            Self::MdeHuntingCsv => "mde-hunting-csv",
+            Self::MdeHuntingJson => "mde-hunting-json",
+            Self::IpstatsNdjson => "ndjson",
+            Self::IpstatsCsv => "csv",
+        }
+    }
+}
+
+impl FormatChoice {
+    /// All choices, the general ones first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Auto, Self::Zeek, Self::Mde].into_iter().chain(Format::ALL.map(Self::Exactly))
+    }
+
+    /// The names of all choices, in the order of [`all`](Self::all).
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::all().map(Self::name)
+    }
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Zeek => "zeek",
+            Self::Mde => "mde",
+            Self::Exactly(format) => format.name(),
+        }
+    }
+
+    /// Whether a stream of this choice may have `format`.
+    pub fn admits(self, format: Format) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Zeek => matches!(format, Format::ZeekTsv | Format::ZeekJson),
+            Self::Mde => {
+                matches!(format, Format::MdeStreaming | Format::MdeHuntingCsv | Format::MdeHuntingJson)
+            }
+            Self::Exactly(only) => only == format,
+        }
+    }
+}
+
+impl From<Format> for FormatChoice {
+    fn from(format: Format) -> Self {
+        Self::Exactly(format)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl fmt::Display for FormatChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for FormatChoice {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::all()
+            .find(|choice| choice.name() == name)
+            .ok_or_else(|| UnknownFormat { name: name.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_back() {
+        for choice in FormatChoice::all() {
+            assert_eq!(choice.to_string().parse(), Ok(choice));
+        }
+        assert_eq!("zeek-json".parse(), Ok(FormatChoice::Exactly(Format::ZeekJson)));
+        let error = "netflow".parse::<FormatChoice>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("\"netflow\" is not a format; known are auto, zeek, mde, zeek-tsv"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_format_is_admitted_by_auto_and_by_itself_only() {
+        for format in Format::ALL {
+            assert!(FormatChoice::Auto.admits(format));
+            let by = Format::ALL.into_iter().filter(|other| FormatChoice::from(*other).admits(format));
+            assert_eq!(by.collect::<Vec<_>>(), [format]);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Why a record is not a connection, or is malformed.
+
+use ipstats_model::DeviceNameError;
+use std::fmt;
+
+/// Why a well-formed record is not a connection that a device of the organization opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotAConnection {
+    /// An event of another type or table.
+    OtherEvent,
+    /// The record belongs to another tenant.
+    OtherTenant,
+    /// The other side opened it.
+    Inbound,
+    /// A socket that listens.
+    Listening,
+    /// The attempt failed or stayed half-open.
+    Failed,
+    /// Traffic that was seen passing; who opened what is not said.
+    Inspected,
+    /// Traffic in midstream: the start of the connection was not seen.
+    StartNotSeen,
+    /// There is no remote IP.
+    NoRemoteIp,
+    /// Neither end is internal.
+    NotInternal,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Longer than [`Limits::line_bytes_max`](crate::Limits::line_bytes_max).
+    #[error("longer than {bytes_max} bytes")]
+    TooLong {
+        /// The limit, in bytes.
+        bytes_max: usize,
+    },
+    /// The stream ends in the middle of the record.
+    #[error("cut off by the end of the stream")]
+    CutOff,
+    /// Not UTF-8 text.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// Not a JSON object.
+    #[error("not a JSON object: {reason}")]
+    NotJson {
+        /// What the JSON parser says.
+        reason: String,
+    },
+    /// The row does not have the columns of its header.
+    #[error("{found} columns where the header has {expected}")]
+    Columns {
+        /// Columns of the header.
+        expected: usize,
+        /// Columns of the row.
+        found: usize,
+    },
+    /// A needed field is absent or empty.
+    #[error("no {field}")]
+    Missing {
+        /// The field, as the format names it.
+        field: &'static str,
+    },
+    /// A field does not hold what it must.
+    #[error("{field} is {value}, not {expected}")]
+    Invalid {
+        /// The field, as the format names it.
+        field: &'static str,
+        /// Its value, shortened.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The device name is too long.
+    #[error(transparent)]
+    Device(#[from] DeviceNameError),
+}
+
+impl NotAConnection {
+    /// All reasons, in the order of reports.
+    pub const ALL: [Self; 9] = [
+        Self::OtherEvent,
+        Self::OtherTenant,
+        Self::Inbound,
+        Self::Listening,
+        Self::Failed,
+        Self::Inspected,
+        Self::StartNotSeen,
+        Self::NoRemoteIp,
+        Self::NotInternal,
+    ];
+
+    /// The stable name in machine-readable reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OtherEvent => "otherEvent",
+            Self::OtherTenant => "otherTenant",
+            Self::Inbound => "inbound",
+            Self::Listening => "listening",
+            Self::Failed => "failed",
+            Self::Inspected => "inspected",
+            Self::StartNotSeen => "startNotSeen",
+            Self::NoRemoteIp => "noRemoteIp",
+            Self::NotInternal => "notInternal",
+        }
+    }
+
+    /// What it means, for people.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::OtherEvent => "another type of event",
+            Self::OtherTenant => "of another tenant",
+            Self::Inbound => "inbound, opened by the other side",
+            Self::Listening => "a listening socket",
+            Self::Failed => "failed or half-open attempt",
+            Self::Inspected => "inspected traffic",
+            Self::StartNotSeen => "midstream traffic, its start was not seen",
+            Self::NoRemoteIp => "no remote IP",
+            Self::NotInternal => "neither end is internal",
+        }
+    }
+}
+
+impl fmt::Display for NotAConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}

@@ -1,0 +1,112 @@
+//! What became of the records of a stream.
+
+use crate::outcome::{Malformed, NotAConnection};
+use ipstats_model::Timestamp;
+use std::fmt;
+
+/// How many records ended where. Tallies of the frames of one stream are [merged](Self::merge) in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    connections: u64,
+    not_a_connection: [u64; NotAConnection::ALL.len()],
+    malformed: u64,
+    issues: Vec<Issue>,
+    oldest: Option<Timestamp>,
+    newest: Option<Timestamp>,
+}
+
+/// One malformed record: where it is and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// The line it starts on, counted from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub problem: Malformed,
+}
+
+impl Tally {
+    /// How many issues are kept: the first ones of the stream.
+    pub const ISSUES_MAX: usize = 10;
+
+    /// Connections that were put into the batch.
+    pub const fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Records that are no connections, by reason; reasons that did not occur are left out.
+    pub fn not_a_connection(&self) -> impl Iterator<Item = (NotAConnection, u64)> {
+        NotAConnection::ALL.into_iter().zip(self.not_a_connection).filter(|(_, count)| *count > 0)
+    }
+
+    /// Records that could not be read.
+    pub const fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// The first malformed records of the stream, at most [`ISSUES_MAX`](Self::ISSUES_MAX), by line.
+    pub fn issues(&self) -> &[Issue] {
+        &self.issues
+    }
+
+    /// Records of any outcome.
+    pub fn records(&self) -> u64 {
+        self.connections + self.not_a_connection.iter().sum::<u64>() + self.malformed
+    }
+
+    /// Time of the oldest connection, inside retention or not.
+    pub const fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
+    }
+
+    /// Time of the newest connection, inside retention or not.
+    pub const fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
+    /// Adds the tally of other records of the same stream. The order of merging does not matter.
+    pub fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        for (mine, theirs) in self.not_a_connection.iter_mut().zip(other.not_a_connection) {
+            *mine += theirs;
+        }
+        self.malformed += other.malformed;
+        other.issues.iter().for_each(|issue| self.keep(issue.line, || issue.problem.clone()));
+        self.oldest = self.oldest.into_iter().chain(other.oldest).min();
+        self.newest = self.newest.max(other.newest);
+    }
+
+    /// Counts a connection at `at`.
+    pub(crate) fn connection(&mut self, at: Timestamp) {
+        self.connections += 1;
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+        self.newest = Some(self.newest.map_or(at, |newest| newest.max(at)));
+    }
+
+    /// Counts a record that is no connection.
+    pub(crate) fn not_a_connection_for(&mut self, reason: NotAConnection) {
+        if let Some(count) = self.not_a_connection.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a malformed record that starts on `line`.
+    pub(crate) fn malformed_at(&mut self, line: u64, problem: Malformed) {
+        self.malformed += 1;
+        self.keep(line, || problem);
+    }
+
+    /// Keeps an issue if it is one of the first.
+    fn keep(&mut self, line: u64, problem: impl FnOnce() -> Malformed) {
+        let place = self.issues.partition_point(|kept| kept.line <= line);
+        if place < Self::ISSUES_MAX {
+            self.issues.truncate(Self::ISSUES_MAX - 1);
+            self.issues.insert(place, Issue { line, problem: problem() });
+        }
+    }
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
