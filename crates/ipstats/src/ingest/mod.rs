@@ -1,1 +1,33 @@
-//! From log files to the store. (Not written yet.)
+//! From logs to the store: read, decompress, cut into frames, parse, record.
+//!
+//! ```text
+//! logs ─▶ decompress ─▶ Framer ─▶ queue (bounded in bytes) ─▶ workers: parse into a batch ─▶ Sink::record (durable)
+//!         one reader thread                                   one more than there are cores
+//! ```
+//!
+//! Owns threads and their memory, and the account of what became of every record. It does not know where batches go
+//! ([`Sink`]), which time it is, or who watches ([`Progress`]).
+//!
+//! Invariants:
+//! - Memory is bounded whatever a log contains: by the queue, and one frame and one batch a worker.
+//! - A record is reported as counted only after the sink acknowledged it, so a report never promises too much.
+//! - A log that cannot be read does not stop the others. A sink that fails stops everything.
+//! - When asked to stop, nothing more is read, and what was read is finished.
+
+mod decompress;
+mod lines;
+mod pipeline;
+mod progress;
+mod queue;
+mod reader;
+mod report;
+mod sink;
+mod source;
+mod worker;
+
+pub use decompress::Compression;
+pub use pipeline::{Plan, Stop, ingest};
+pub use progress::Progress;
+pub use report::{Report, SourceReport};
+pub use sink::{EngineSink, Sink};
+pub use source::{Source, SourceError};

@@ -1,0 +1,110 @@
+//! Compressed files by what they contain, not by what they are called: gzip and zstd, any number of members.
+
+use flate2::read::MultiGzDecoder;
+use std::fmt;
+use std::io::{self, BufReader, Cursor, Read};
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all, as far as its first bytes tell.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// Bytes a decoder asks of a file at a time.
+const READ_BYTES: usize = 128 << 10;
+
+impl Compression {
+    /// The compression that a file which starts with `head` has.
+    fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Self::Gzip,
+            // A frame, or a skippable frame before it.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "uncompressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// The content of `raw` without its compression. A compressed stream that ends too early ends with
+/// [`io::ErrorKind::UnexpectedEof`]; any other error of a compressed stream is damage.
+pub(super) fn decompressed(
+    mut raw: impl Read + Send + 'static,
+) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+    let mut head = Vec::with_capacity(4);
+    raw.by_ref().take(4).read_to_end(&mut head)?;
+    let compression = Compression::of(&head);
+    let whole = Cursor::new(head).chain(raw);
+    let reader: Box<dyn Read + Send> = match compression {
+        Compression::None => Box::new(whole),
+        Compression::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, whole))),
+        Compression::Zstd => {
+            Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?)
+        }
+    };
+    Ok((compression, reader))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(file: Vec<u8>) -> (Compression, io::Result<Vec<u8>>) {
+        let (compression, mut reader) = decompressed(Cursor::new(file)).unwrap();
+        let mut content = Vec::new();
+        (compression, reader.read_to_end(&mut content).map(|_| content))
+    }
+
+    #[test]
+    fn every_member_is_read() {
+        let members = [gzip(b"one "), gzip(b"two")].concat();
+        let (compression, content) = read(members);
+        assert_eq!((compression, content.unwrap()), (Compression::Gzip, b"one two".to_vec()));
+
+        let skippable = [0x5e, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7];
+        let frames = [
+            &skippable[..],
+            &zstd::encode_all(&b"one "[..], 1).unwrap(),
+            &zstd::encode_all(&b"two"[..], 1).unwrap(),
+        ];
+        let (compression, content) = read(frames.concat());
+        assert_eq!((compression, content.unwrap()), (Compression::Zstd, b"one two".to_vec()));
+
+        for plain in [&b""[..], b"a", b"abc", b"abcdef"] {
+            let (compression, content) = read(plain.to_vec());
+            assert_eq!((compression, content.unwrap()), (Compression::None, plain.to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_truncated_stream_ends_unexpectedly() {
+        let content = b"0123456789".repeat(1000);
+        for file in [gzip(&content), zstd::encode_all(&content[..], 1).unwrap()] {
+            for length in [5, file.len() / 2, file.len() - 1] {
+                let (_, content) = read(file[..length].to_vec());
+                assert_eq!(content.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length} bytes");
+            }
+        }
+    }
+}
