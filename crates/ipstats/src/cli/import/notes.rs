@@ -1,0 +1,57 @@
+//! What there is to say about an import beside its result: what went wrong, why nothing was counted, and what to do.
+
+use crate::clock::Clock;
+use crate::ingest::{Report, SourceReport};
+use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
+use ipstats_model::{Admission, Timestamp, admission};
+
+/// How many logs that lie wholly outside retention are named.
+const LOGS_MAX: usize = 5;
+
+/// The notes about `report`. `newest_stored` is the newest event in the store: no clock may be pinned before it.
+pub(super) fn notes(report: &Report, clock: &Clock, newest_stored: Option<Timestamp>) -> Vec<String> {
+    let mut notes: Vec<String> = report
+        .sources
+        .iter()
+        .filter_map(|log| log.failure.as_ref().map(|failure| format!("error: {}: {failure}", log.source)))
+        .collect();
+    let outside = report.sources.iter().filter_map(|log| outside_retention(log, clock, newest_stored));
+    notes.extend(outside.take(LOGS_MAX));
+    if let Some(failure) = &report.failure {
+        notes.push(format!(
+            "error: stopped: {failure}; what was counted is safe: once that is solved, import everything again, \
+             nothing is counted twice"
+        ));
+    } else if !report.complete {
+        notes.push(
+            "error: interrupted: what was counted is safe; run the same command again to import the rest, nothing is \
+             counted twice"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// Why nothing of a log was counted, where all of it lies outside retention, and the `--as-of` that fits.
+fn outside_retention(log: &SourceReport, clock: &Clock, newest_stored: Option<Timestamp>) -> Option<String> {
+    let now = clock.now();
+    let (oldest, newest) = (log.tally.oldest()?, log.tally.newest()?);
+    let why = match (admission(oldest, now), admission(newest, now)) {
+        (_, Admission::TooOld) => format!("its newest event is of {newest}, more than 30 days"),
+        (Admission::TooFarAhead, _) => format!("its oldest event is of {oldest}, more than 5 minutes"),
+        _ => return None,
+    };
+    let side = if newest < now { "before" } else { "ahead of" };
+    let the_clock = match clock.pinned() {
+        Some(pinned) => format!("the pinned {pinned}"),
+        None => format!("now, {now}"),
+    };
+    let refused = newest_stored.is_some_and(|stored| stored > newest.plus_seconds(CLOCK_AHEAD_SECONDS_MAX));
+    let elsewhere =
+        if refused { " and a --data-dir of its own, because this one holds later data" } else { "" };
+    Some(format!(
+        "note: nothing of {} was counted: {why} {side} {the_clock}; to import it as of its own time, use \
+         --as-of {newest}{elsewhere}",
+        log.source
+    ))
+}
