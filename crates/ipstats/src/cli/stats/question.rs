@@ -1,0 +1,27 @@
+//! What is asked about each IP.
+
+use ipstats_engine::{Engine, ReadError};
+use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Organization, Window};
+
+/// One question, the same for every IP.
+pub(super) struct Question<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) organization: Organization,
+    pub(super) window: Window,
+    pub(super) look_back: LookBack,
+}
+
+impl Question<'_> {
+    pub(super) fn statistics(&self, ip: CanonicalIp) -> Result<IpStatistics, ReadError> {
+        self.engine.statistics(self.organization, ip, self.window)
+    }
+}
+
+/// A look-back for people: `24 h`, `7 d`.
+pub(super) fn span(look_back: LookBack) -> String {
+    match look_back.hours() {
+        hours if hours > 24 && hours.is_multiple_of(24) => format!("{} days", hours / 24),
+        1 => "hour".to_owned(),
+        hours => format!("{hours} hours"),
+    }
+}
