@@ -8,5 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod ingest;
+pub mod private_file;
+pub mod secret;
 pub mod store;
 pub mod telemetry;

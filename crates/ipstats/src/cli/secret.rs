@@ -1,5 +1,7 @@
 //! `ipstats secret`: a new secret, and what the configuration keeps of it.
 
+use super::output;
+use crate::secret::Secret;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -8,6 +10,13 @@ use std::process::ExitCode;
 pub(super) struct SecretArgs {}
 
 /// Runs the command.
-pub(super) fn run(args: &SecretArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("secret is not written yet ({args:?})")
+pub(super) fn run(SecretArgs {}: &SecretArgs) -> anyhow::Result<ExitCode> {
+    let secret = Secret::generate()?;
+    let hash = secret.hash()?;
+    output::result(format_args!("secret       {}", secret.reveal()))?;
+    output::result(format_args!("secret_hash  {}", hash.as_str()))?;
+    output::note(
+        "Give the secret to the application and put the hash into the configuration; neither is kept.",
+    );
+    Ok(ExitCode::SUCCESS)
 }

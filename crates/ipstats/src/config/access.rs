@@ -1,7 +1,12 @@
 //! Who is known: organizations and applications.
 
+use super::reader::Section;
+use super::values::Name;
+use crate::secret::SecretHash;
 use ipstats_model::Organization;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -23,9 +28,9 @@ pub struct Application {
     pub client_id: ClientId,
     /// Whose data its tokens open.
     pub organization: Organization,
-    /// The argon2id hash of its secret, as a PHC string.
-    pub secret_hash: String,
-    /// What its tokens permit, such as `Ip.Read.All`.
+    /// What is kept of its secret.
+    pub secret_hash: SecretHash,
+    /// What its tokens permit, such as `Ip.Read.All`: their `roles`.
     pub permissions: Vec<String>,
 }
 
@@ -63,6 +68,69 @@ pub enum UnknownOrganization {
         /// The organizations there are.
         known: String,
     },
+}
+
+/// The tables `[[organizations]]` and `[[applications]]`. What is wrong with them is with the reader.
+pub(super) fn read(root: &mut Section<'_>) -> (Vec<OrganizationEntry>, Vec<Application>) {
+    let (mut ids, mut names) = (HashSet::new(), HashSet::new());
+    let organizations: Vec<_> = root
+        .sections("organizations")
+        .into_iter()
+        .filter_map(|section| organization(section, &mut ids, &mut names))
+        .collect();
+    let (mut ids, mut names) = (HashSet::new(), HashSet::new());
+    let applications = root.sections("applications").into_iter();
+    let applications = applications
+        .filter_map(|section| application(section, &organizations, &mut ids, &mut names))
+        .collect();
+    (organizations, applications)
+}
+
+fn organization(
+    mut section: Section<'_>,
+    ids: &mut HashSet<Organization>,
+    names: &mut HashSet<String>,
+) -> Option<OrganizationEntry> {
+    let id = section.require::<Organization>("id");
+    let name = section.require::<Name>("name");
+    let id = id.filter(|id| unique(&section, "id", *id, ids));
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
+    section.finish();
+    Some(OrganizationEntry { id: id?, name: name?.0 })
+}
+
+fn application(
+    mut section: Section<'_>,
+    organizations: &[OrganizationEntry],
+    ids: &mut HashSet<ClientId>,
+    names: &mut HashSet<String>,
+) -> Option<Application> {
+    let name = section.require::<Name>("name");
+    let client_id = section.require::<ClientId>("client_id");
+    let organization = section.require::<Name>("organization");
+    let secret_hash = section.require::<SecretHash>("secret_hash");
+    let permissions = section.read_list::<Name>("permissions").unwrap_or_default();
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
+    let client_id = client_id.filter(|id| unique(&section, "client_id", *id, ids));
+    let organization = organization.and_then(|asked| {
+        choose(organizations, Some(&asked.0)).map_err(|error| section.problem("organization", error)).ok()
+    });
+    section.finish();
+    Some(Application {
+        name: name?.0,
+        client_id: client_id?,
+        organization: organization?,
+        secret_hash: secret_hash?,
+        permissions: Name::texts(permissions),
+    })
+}
+
+fn unique<T: Hash + Eq>(section: &Section<'_>, key: &'static str, value: T, taken: &mut HashSet<T>) -> bool {
+    let is_new = taken.insert(value);
+    if !is_new {
+        section.problem(key, "already used above; it must be unique");
+    }
+    is_new
 }
 
 /// The organization that `asked` names by id or name; without one, the only one of `known`.

@@ -7,16 +7,34 @@
 mod access;
 mod environment;
 mod first_start;
+mod machine;
+mod reader;
+mod show;
 mod values;
 
 pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
-pub use values::{LogFormat, PublicUrl, UnknownIp};
+pub use values::{ByteCount, LogFormat, PublicUrl, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use reader::{Reader, Section};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The audiences of Defender's API, old and new (CONTRACT.md, "Authorization").
+const DEFAULT_AUDIENCES: [&str; 5] = [
+    "https://api.securitycenter.microsoft.com",
+    "https://api.securitycenter.windows.com",
+    "https://api.security.microsoft.com",
+    "https://securitycenter.onmicrosoft.com/windowsatpservice",
+    "fc780465-2017-40d4-a0c5-307022471b92",
+];
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_DATA_DIR: &str = "ipstats-data";
+const DEFAULT_LOG_LEVEL: &str = "info";
 
 /// The effective configuration.
 #[derive(Debug, Clone)]
@@ -28,6 +46,8 @@ pub struct Config {
     pub public_urls: Vec<PublicUrl>,
     /// The data folder.
     pub data_dir: PathBuf,
+    /// Where connections are kept.
+    pub store: StoreBackend,
     /// Memory of the store, in bytes.
     pub memory_bytes_max: u64,
     /// What is answered for an IP that was not contacted in the retained 30 days.
@@ -74,14 +94,70 @@ impl Config {
 
     /// As [`load`](Self::load), in a given environment.
     pub fn load_in(flags: &Flags, environment: &Environment) -> Result<Self, ConfigError> {
-        let _ = (flags, environment);
-        Err(ConfigError { problems: vec!["reading it is not written yet".to_owned()] })
+        let file = flags.config.clone().or_else(|| environment.get("IPSTATS_CONFIG").map(PathBuf::from));
+        let text = match &file {
+            None => String::new(),
+            Some(file) => fs::read_to_string(file).map_err(|error| cannot_read(file, &error))?,
+        };
+        let file = file.unwrap_or_else(|| PathBuf::from("(no configuration file)"));
+        let reader = Reader::new(&file, &text, environment);
+        let config = Self::read(&reader, file.parent().unwrap_or(Path::new("")), flags);
+        let problems = reader.problems();
+        if !problems.is_empty() {
+            return Err(ConfigError { problems });
+        }
+        config.with_first_start()
+    }
+
+    fn read(reader: &Reader<'_>, folder: &Path, flags: &Flags) -> Self {
+        let mut root = reader.root();
+        // A relative folder in the file is meant from there, elsewhere from where the command runs.
+        let from_environment = reader.variable("IPSTATS_DATA_DIR").map(PathBuf::from);
+        let in_file = root.read_here::<PathBuf>("data_dir").map(|data_dir| folder.join(data_dir));
+        let data_dir = flags.data_dir.clone().or(from_environment).or(in_file);
+        let listen = root.read("listen");
+        let public_urls = root.read_list("public_urls").unwrap_or_default();
+        let store = root.read("store").unwrap_or_default();
+        let memory = root.read::<ByteCount>("memory");
+        let unknown_ip = root.read("unknown_ip").unwrap_or_default();
+        let audiences = root.read_list::<values::Name>("audiences").map(values::Name::texts);
+        let (log_level, log_format) = read_log(root.section("log"));
+        let (organizations, applications) = access::read(&mut root);
+        root.finish();
+        Self {
+            listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
+            public_urls,
+            data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
+            store,
+            memory_bytes_max: memory.map_or_else(machine::default_memory_bytes, |memory| memory.0),
+            unknown_ip,
+            audiences: audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec()),
+            log_level,
+            log_format,
+            organizations,
+            applications,
+            warnings: reader.unknown_variables(),
+        }
     }
 
     /// Makes one organization and one application where none are declared, and keeps them in the data folder (made
     /// where missing). What was made is returned so that it can be shown once.
     pub fn establish(&mut self) -> Result<Option<FirstStart>, FirstStartError> {
-        Ok(None)
+        if !self.organizations.is_empty() {
+            return Ok(None);
+        }
+        let (first_start, access) = first_start::establish(&self.data_dir)?;
+        (self.organizations, self.applications) = access;
+        Ok(first_start)
+    }
+
+    fn with_first_start(mut self) -> Result<Self, ConfigError> {
+        if self.organizations.is_empty()
+            && let Some(access) = first_start::load(&self.data_dir)?
+        {
+            (self.organizations, self.applications) = access;
+        }
+        Ok(self)
     }
 
     /// The URL of the service where a request does not tell: the first public URL, else the address listened on.
@@ -93,4 +169,15 @@ impl Config {
     pub fn organization(&self, asked: Option<&str>) -> Result<Organization, UnknownOrganization> {
         access::choose(&self.organizations, asked)
     }
+}
+
+fn read_log(mut log: Section<'_>) -> (String, LogFormat) {
+    let level = log.read::<values::LogLevel>("level").map(|level| level.0);
+    let format = log.read("format").unwrap_or_default();
+    log.finish();
+    (level.unwrap_or_else(|| DEFAULT_LOG_LEVEL.to_owned()), format)
+}
+
+fn cannot_read(file: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError { problems: vec![format!("{}: {error}", file.display())] }
 }

@@ -1,0 +1,230 @@
+//! Reads settings out of a TOML document and the environment, and gathers every problem with its place.
+//!
+//! A section hands out its keys one by one; what nobody asked for when it is finished is an unknown key. A setting that
+//! is wrong is a problem and reads as absent, so that one run shows all problems.
+
+use super::environment::Environment;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// One document and the environment over it.
+pub(super) struct Reader<'a> {
+    name: String,
+    text: &'a str,
+    environment: &'a Environment,
+    variables: RefCell<BTreeSet<String>>,
+    /// Each with its position in the document; those of the environment stand behind it.
+    problems: RefCell<Vec<(usize, String)>>,
+}
+
+/// One table of the document.
+pub(super) struct Section<'a> {
+    reader: &'a Reader<'a>,
+    /// Names of the tables above, each followed by a dot.
+    path: String,
+    span: Range<usize>,
+    /// Whether variables of the environment stand above the keys of this table.
+    overridable: bool,
+    table: DeTable<'a>,
+    /// Where each key that was asked for stands, if it does.
+    asked: BTreeMap<&'static str, Option<Range<usize>>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `text`, which was found in `file`.
+    pub(super) fn new(file: &Path, text: &'a str, environment: &'a Environment) -> Self {
+        let (variables, problems) = (RefCell::default(), RefCell::default());
+        Self { name: file.display().to_string(), text, environment, variables, problems }
+    }
+
+    /// The document as its outermost table; empty where its syntax is wrong.
+    pub(super) fn root(&'a self) -> Section<'a> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        let table = if errors.is_empty() { table.into_inner() } else { DeTable::new() };
+        for error in errors {
+            self.problem(&error.span().unwrap_or_default(), error.message());
+        }
+        Section {
+            reader: self,
+            path: String::new(),
+            span: 0..0,
+            overridable: true,
+            table,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// A variable of the environment, which is thereby known.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
+        self.variables.borrow_mut().insert(name.to_owned());
+        self.environment.get(name)
+    }
+
+    /// All problems found, in the order of the document, then those of the environment.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = self.problems.take();
+        problems.sort_by_key(|(position, _)| *position);
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    /// Variables of the environment that are settings of nothing.
+    pub(super) fn unknown_variables(&self) -> Vec<String> {
+        let known = self.variables.borrow();
+        let unknown =
+            self.environment.names().filter(|name| !known.contains(*name) && !is_set_by_others(name));
+        unknown.map(|name| format!("the environment variable {name} is no setting: it is ignored")).collect()
+    }
+
+    fn problem(&self, span: &Range<usize>, message: impl Display) {
+        self.problems.borrow_mut().push((span.start, format!("{}: {message}", self.place(span))));
+    }
+
+    fn problem_of_variable(&self, name: &str, message: impl Display) {
+        self.problems.borrow_mut().push((usize::MAX, format!("{name}: {message}")));
+    }
+
+    /// `file:line:column` of the start of a span.
+    fn place(&self, span: &Range<usize>) -> String {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+}
+
+/// Container platforms describe a service called *ipstats* to its neighbours in variables such as
+/// `IPSTATS_SERVICE_HOST` and `IPSTATS_PORT_8080_TCP`.
+fn is_set_by_others(name: &str) -> bool {
+    name.starts_with("IPSTATS_SERVICE_") || name.starts_with("IPSTATS_PORT")
+}
+
+impl<'a> Section<'a> {
+    /// The value of a key, from the environment if it is there, else from the document.
+    pub(super) fn read<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        let written = self.read_here(key);
+        self.variable(key, |text| text.parse::<T>().map_err(|error| error.to_string())).or(written)
+    }
+
+    /// The value of a key in the document.
+    pub(super) fn read_here<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        self.take(key).and_then(|value| self.one(key, &value))
+    }
+
+    /// As [`read`](Self::read); its absence is a problem.
+    pub(super) fn require<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        let before = self.reader.problems.borrow().len();
+        let value = self.read(key);
+        if value.is_none() && self.reader.problems.borrow().len() == before {
+            self.reader.problem(&self.span, format_args!("{}{key} is missing", self.path));
+        }
+        value
+    }
+
+    /// The values of a key that holds a list; in the environment they are separated by commas.
+    pub(super) fn read_list<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let written = self.take(key).and_then(|value| match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(|item| self.one(key, item)).collect(),
+            other => self.wrong_type(key, &value.span(), "a list of strings", other),
+        });
+        let listed = self.variable(key, |text| {
+            text.split(',').map(|item| item.trim().parse::<T>().map_err(|error| error.to_string())).collect()
+        });
+        listed.or(written)
+    }
+
+    /// The table of a key; an empty one where it is absent.
+    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+        let (span, table) = match self.take(key) {
+            None => (self.span.clone(), DeTable::new()),
+            Some(value) => (value.span(), self.table_of(key, value)),
+        };
+        self.below(format!("{}{key}.", self.path), span, self.overridable, table)
+    }
+
+    /// The tables of a key (`[[key]]`).
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let span = value.span();
+        let DeValue::Array(items) = value.into_inner() else {
+            self.problem_at(&span, key, "expected tables, written as [[…]]");
+            return Vec::new();
+        };
+        let tables = items.into_iter().enumerate().map(|(number, item)| {
+            let (span, path) = (item.span(), format!("{}{key}[{number}].", self.path));
+            let table = self.table_of(key, item);
+            self.below(path, span, false, table)
+        });
+        tables.collect()
+    }
+
+    /// Reports a problem with the value of a key that was read.
+    pub(super) fn problem(&self, key: &'static str, message: impl Display) {
+        let span = self.asked.get(key).cloned().flatten().unwrap_or_else(|| self.span.clone());
+        self.problem_at(&span, key, message);
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn finish(self) {
+        let known = self.asked.keys().copied().collect::<Vec<_>>().join(", ");
+        for key in self.table.keys() {
+            let message = format!("unknown key {}{} (known here: {known})", self.path, key.get_ref());
+            self.reader.problem(&key.span(), message);
+        }
+    }
+
+    fn below(&self, path: String, span: Range<usize>, overridable: bool, table: DeTable<'a>) -> Section<'a> {
+        Section { reader: self.reader, path, span, overridable, table, asked: BTreeMap::new() }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'a>>> {
+        let value = self.table.remove(key);
+        self.asked.insert(key, value.as_ref().map(Spanned::span));
+        value
+    }
+
+    fn one<T: FromStr<Err: Display>>(&self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
+        let Some(text) = value.get_ref().as_str() else {
+            return self.wrong_type(key, &value.span(), "a string", value.get_ref());
+        };
+        text.parse().map_err(|error| self.problem_at(&value.span(), key, error)).ok()
+    }
+
+    fn table_of(&self, key: &str, value: Spanned<DeValue<'a>>) -> DeTable<'a> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Table(table) => table,
+            other => self.wrong_type(key, &span, "a table", &other).unwrap_or_default(),
+        }
+    }
+
+    fn wrong_type<T>(
+        &self,
+        key: &str,
+        span: &Range<usize>,
+        expected: &str,
+        found: &DeValue<'_>,
+    ) -> Option<T> {
+        self.problem_at(span, key, format_args!("expected {expected}, found {}", found.type_str()));
+        None
+    }
+
+    fn variable<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if !self.overridable {
+            return None;
+        }
+        let name = format!("IPSTATS_{}{key}", self.path.replace('.', "_")).to_uppercase();
+        let parsed = self.reader.variable(&name).map(parse);
+        parsed.and_then(|parsed| parsed.map_err(|error| self.reader.problem_of_variable(&name, error)).ok())
+    }
+
+    fn problem_at(&self, span: &Range<usize>, key: &str, message: impl Display) {
+        self.reader.problem(span, format_args!("{}{key}: {message}", self.path));
+    }
+}

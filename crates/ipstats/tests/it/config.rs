@@ -1,0 +1,211 @@
+//! Configuration: what wins, what is refused, and that every problem is reported at once with its place.
+
+use ipstats::config::{Config, Environment, Flags, UnknownIp};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const HASH: &str =
+    "$argon2id$v=19$m=65536,t=1,p=1$c29tZXNhbHQAAAAAAAAAAA$+r0d29hqEB0yasKr55ZgICsQGSkl0v0kgwhd+U3wyRo";
+const CONTOSO: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn with(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ipstats.toml"), text).unwrap();
+        Self { folder }
+    }
+
+    fn flags(&self) -> Flags {
+        Flags { config: Some(self.folder.path().join("ipstats.toml")), ..Flags::default() }
+    }
+
+    /// The problems, without the folder in front of them.
+    fn problems(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        let error = Config::load_in(&self.flags(), &environment(variables)).unwrap_err();
+        let prefix = format!("{}/", self.folder.path().display());
+        error.problems.into_iter().map(|problem| problem.replace(&prefix, "")).collect()
+    }
+}
+
+#[test]
+fn everything_has_a_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+    let config = Config::load_in(&flags, &Environment::default()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.base_url(), "http://127.0.0.1:8080");
+    assert_eq!(config.unknown_ip, UnknownIp::NotFound);
+    assert_eq!(config.audiences.len(), 5);
+    assert!(config.memory_bytes_max <= 4 << 30);
+    assert!(config.organizations.is_empty() && config.warnings.is_empty());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let place = Place::with(
+        "listen = '127.0.0.1:1'\nunknown_ip = 'zero'\ndata_dir = 'data'\nmemory = '1 GiB'\n[log]\nformat = 'json'\n",
+    );
+    let variables = [
+        ("IPSTATS_LISTEN", "127.0.0.1:2"),
+        ("IPSTATS_MEMORY", "512 MiB"),
+        ("IPSTATS_LOG_FORMAT", "text"),
+        ("IPSTATS_PUBLIC_URLS", "https://a.example, https://b.example/"),
+        ("IPSTATS_UNKNOWN_IP", ""),
+    ];
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..place.flags() };
+    let config = Config::load_in(&flags, &environment(&variables)).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(config.memory_bytes_max, 512 << 20);
+    assert_eq!(config.log_format.to_string(), "text");
+    assert_eq!(config.unknown_ip, UnknownIp::Zero, "an empty variable is as good as none");
+    assert_eq!(
+        config.data_dir,
+        place.folder.path().join("data"),
+        "a folder in the file is relative to the file"
+    );
+    let urls: Vec<_> = config.public_urls.iter().map(ToString::to_string).collect();
+    assert_eq!(urls, ["https://a.example", "https://b.example"]);
+
+    let variables =
+        [("IPSTATS_CONFIG", flags.config.as_ref().unwrap().to_str().unwrap()), ("IPSTATS_DATA_DIR", "x")];
+    let config = Config::load_in(&Flags::default(), &environment(&variables)).unwrap();
+    assert_eq!((config.listen.port(), config.data_dir), (1, PathBuf::from("x")));
+}
+
+#[test]
+fn all_problems_are_reported_at_once_each_with_its_place() {
+    let place = Place::with(&format!(
+        "\
+lisen = '127.0.0.1:1'
+listen = 8080
+memory = 'lots'
+audiences = ['a', 7]
+
+[[organizations]]
+id = '{CONTOSO}'
+name = 'contoso'
+
+[[organizations]]
+id = '{CONTOSO}'
+color = 'red'
+
+[[applications]]
+name = 'soar'
+client_id = 'soar'
+organization = 'fabrikam'
+secret_hash = 'hunter2'
+"
+    ));
+    let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
+    let expected = [
+        "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, listen, log, memory, \
+         organizations, public_urls, store, unknown_ip)",
+        "ipstats.toml:2:10: listen: expected a string, found integer",
+        "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
+        "ipstats.toml:4:19: audiences: expected a string, found integer",
+        "ipstats.toml:10:1: organizations[1].name is missing",
+        "ipstats.toml:11:6: organizations[1].id: already used above; it must be unique",
+        "ipstats.toml:12:1: unknown key organizations[1].color (known here: id, name)",
+        "ipstats.toml:16:13: applications[0].client_id: \"soar\" is not a client id (a GUID such as \
+         9c6cf3a1-2f6b-4d0e-8b8a-51c1a5c1f0aa)",
+        &format!(
+            "ipstats.toml:17:16: applications[0].organization: organization \"fabrikam\" is not configured; known: \
+             contoso = {CONTOSO}"
+        ),
+        "ipstats.toml:18:15: applications[0].secret_hash: this is not an argon2id hash (make one with `ipstats secret`)",
+        "IPSTATS_UNKNOWN_IP: \"404\" is not one of not_found, zero",
+        "IPSTATS_LOG_LEVEL: \"very=loud=x\" is not a log level (error, warn, info, debug, trace) or a filter such as \
+         ipstats=debug",
+    ];
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert_eq!(problem, expected);
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+#[test]
+fn every_syntax_error_has_its_place() {
+    let problems = Place::with("listen = \n[log\nlevel = 'info'\n").problems(&[]);
+    assert!(problems.len() >= 2, "{problems:?}");
+    assert!(problems[0].starts_with("ipstats.toml:1:"), "{problems:?}");
+    assert!(problems[1].starts_with("ipstats.toml:2:"), "{problems:?}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let flags = Flags { config: Some("/nowhere/ipstats.toml".into()), ..Flags::default() };
+    let error = Config::load_in(&flags, &Environment::default()).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/ipstats.toml"), "{error}");
+}
+
+#[test]
+fn variables_that_are_no_setting_are_warned_about() {
+    let place = Place::with("");
+    let variables = environment(&[
+        ("IPSTATS_DATADIR", "/data"),
+        ("IPSTATS_SERVICE_HOST", "10.0.0.1"),
+        ("IPSTATS_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+    ]);
+    let config = Config::load_in(&place.flags(), &variables).unwrap();
+    assert_eq!(config.warnings, ["the environment variable IPSTATS_DATADIR is no setting: it is ignored"]);
+}
+
+#[test]
+fn applications_belong_to_an_organization_by_name_or_id() {
+    for reference in ["contoso", CONTOSO] {
+        let config = with_application(reference);
+        assert_eq!(config.applications[0].organization, CONTOSO.parse().unwrap());
+        assert_eq!(config.applications[0].permissions, ["Ip.Read.All"]);
+        let shown = config.show().unwrap();
+        assert!(shown.contains("secret_hash = \"(hidden)\"") && !shown.contains("argon2id"), "{shown}");
+    }
+}
+
+fn with_application(organization: &str) -> Config {
+    let place = Place::with(&format!(
+        "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n[[applications]]\nname = 'soar'\n\
+         client_id = '9c6cf3a1-2f6b-4d0e-8b8a-51c1a5c1f0aa'\norganization = '{organization}'\n\
+         secret_hash = '{HASH}'\npermissions = ['Ip.Read.All']\n"
+    ));
+    Config::load_in(&place.flags(), &Environment::default()).unwrap()
+}
+
+#[test]
+fn the_first_start_is_made_once_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let mut first = load(&data_dir);
+    let made = first.establish().unwrap().expect("nothing was there");
+    assert!(made.to_string().contains(made.client_secret.reveal()));
+    assert!(first.establish().unwrap().is_none());
+
+    let mut again = load(&data_dir);
+    assert_eq!(again.organization(None), Ok(made.organization));
+    assert_eq!(again.applications[0].client_id, made.client_id);
+    assert!(again.applications[0].secret_hash.verify(&made.client_secret));
+    assert!(again.establish().unwrap().is_none());
+    assert!(fs::read_to_string(made.file).unwrap().contains(made.client_secret.reveal()));
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = load(&file.join("data")).establish().unwrap_err().to_string();
+    assert!(error.contains("file/data") && error.contains("--data-dir"), "{error}");
+}
+
+fn load(data_dir: &Path) -> Config {
+    let flags = Flags { data_dir: Some(data_dir.to_owned()), ..Flags::default() };
+    Config::load_in(&flags, &Environment::default()).unwrap()
+}
