@@ -4,6 +4,7 @@
 //! `tests/it/tidy.rs` holds them.
 
 pub mod answer;
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -30,11 +30,18 @@ pub struct SecretError {
     reason: String,
 }
 
+impl SecretError {
+    /// The system gives no randomness.
+    pub(crate) fn no_randomness() -> Self {
+        Self { reason: "the system gives no randomness".to_owned() }
+    }
+}
+
 impl Secret {
     /// A new secret.
     pub fn generate() -> Result<Self, SecretError> {
         let mut bytes = [0; SECRET_BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| SecretError { reason: error.to_string() })?;
+        getrandom::fill(&mut bytes).map_err(|_| SecretError::no_randomness())?;
         Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 

@@ -1,10 +1,14 @@
 //! The embedded engine, opened as the configuration says.
 
+use super::StoreError;
+use super::pool::Pool;
 use crate::clock::Clock;
 use crate::config::Config;
-use ipstats_engine::{Engine, OpenError, Options};
-use ipstats_model::Timestamp;
+use ipstats_engine::{Engine, Health, OpenError, Options, Recorded};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
+use ipstats_model::{Batch, CanonicalIp, IpStatistics, Organization, Timestamp, Window};
+use parking_lot::RwLock;
+use std::sync::Arc;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,5 +39,93 @@ pub fn open_engine(config: &Config, clock: &Clock) -> Result<Engine, OpenStoreEr
             Err(OpenStoreError::PinnedBeforeData { pinned, newest })
         }
         _ => Ok(engine),
+    }
+}
+
+/// The embedded engine behind asynchronous calls. Shared by reference; [`close`](Store::close) ends it.
+pub struct Store {
+    engine: RwLock<Option<Arc<Engine>>>,
+    pool: Pool,
+}
+
+impl Store {
+    /// A store over an open engine.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine: RwLock::new(Some(Arc::new(engine))), pool: Pool::new() }
+    }
+
+    /// The answer to the main question.
+    pub async fn statistics(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        window: Window,
+    ) -> Result<IpStatistics, StoreError> {
+        self.call(move |engine| engine.statistics(organization, ip, window)).await?.map_err(StoreError::Read)
+    }
+
+    /// Records a batch; returns after it is durable and answerable. A batch that was begun is finished even if the
+    /// caller goes away.
+    pub async fn record(
+        &self,
+        organization: Organization,
+        batch: Batch,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        self.call(move |engine| engine.record(organization, &batch, now)).await?.map_err(StoreError::Write)
+    }
+
+    /// Whether records are acknowledged; an error when the store is closed.
+    pub fn health(&self) -> Result<Health, StoreError> {
+        Ok(self.engine()?.health())
+    }
+
+    /// Finishes what was begun, flushes, and releases the data folder. What is called afterwards is refused.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.pool.drain().await;
+        let engine = self.engine.write().take().and_then(Arc::into_inner).ok_or(StoreError::Closed)?;
+        let closed = tokio::task::spawn_blocking(|| engine.close()).await;
+        closed.map_err(|error| StoreError::Defect(error.to_string()))?.map_err(StoreError::Write)
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let engine = self.engine()?;
+        // The engine moves into the work, so that it is let go before the pool counts the work as done.
+        self.pool.run(move || work(&engine)).await
+    }
+
+    fn engine(&self) -> Result<Arc<Engine>, StoreError> {
+        self.engine.read().clone().ok_or(StoreError::Closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipstats_model::LookBack;
+
+    #[tokio::test]
+    async fn what_is_recorded_is_answered_until_the_store_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(Engine::open(folder.path(), Options::default()).unwrap());
+        let now: Timestamp = "2017-08-29T13:32:59Z".parse().unwrap();
+        let (ours, theirs) = (Organization::from_bytes([1; 16]), Organization::from_bytes([2; 16]));
+        let ip = "10.209.67.177".parse().unwrap();
+        let mut batch = Batch::new();
+        batch.push("laptop", ip, now).unwrap();
+        assert_eq!(store.record(ours, batch, now).await.unwrap().counted, 1);
+
+        let window = Window::ending_at(now, LookBack::default());
+        let seen = IpStatistics::Seen { prevalence: 1, first_seen: now, last_seen: now };
+        assert_eq!(store.statistics(ours, ip, window).await.unwrap(), seen);
+        assert_eq!(store.statistics(theirs, ip, window).await.unwrap(), IpStatistics::Unknown);
+        assert_eq!(store.health().unwrap(), Health::Accepting);
+
+        store.close().await.unwrap();
+        assert!(store.statistics(ours, ip, window).await.is_err());
+        assert!(matches!(store.health(), Err(StoreError::Closed)));
     }
 }

@@ -1,0 +1,26 @@
+//! Who is asking, and may they?
+//!
+//! A bearer token is verified against the keys of the issuer it names ([`Verifier`]) and becomes a [`Caller`]: the
+//! organization whose data it opens, the application that asks, and what it was granted. A caller is asked for one
+//! [`Permission`] at a time. The built-in [`Authority`] issues tokens itself, to applications that prove their secret
+//! ([`ClientSecrets`]).
+//!
+//! Invariants: the algorithm comes from the key, never from the token; an issuer speaks for exactly one organization;
+//! what is not understood is refused; tokens and secrets are never logged. Time here is the system's, never the pinned
+//! clock of the data: clients compare a token's expiry with their own clocks.
+
+mod authority;
+mod caller;
+mod claims;
+mod client_secrets;
+mod issuers;
+mod remembered;
+mod signing_key;
+mod verifier;
+
+pub use authority::{Authority, IssueError, IssuedToken, LOCAL_ISSUER, TOKEN_SECONDS, TokenVersion};
+pub use caller::{Caller, Forbidden, Permission};
+pub use client_secrets::{ClientSecrets, SecretRefused};
+pub use issuers::Issuers;
+pub use signing_key::{SigningKey, SigningKeyError};
+pub use verifier::{TokenRefused, Verifier};
