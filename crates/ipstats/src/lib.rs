@@ -8,6 +8,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod ingest;
 pub mod private_file;
 pub mod secret;

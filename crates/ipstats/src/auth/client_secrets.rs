@@ -67,8 +67,8 @@ pub enum SecretRefused {
 impl ClientSecrets {
     /// Nothing remembered, no failures.
     pub fn new() -> Result<Self, SecretError> {
-        let memory_key =
-            hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).map_err(|_| SecretError::no_randomness())?;
+        let memory_key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new())
+            .map_err(|_| SecretError::no_randomness())?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             remembered: Cache::new(REMEMBERED_MAX),

@@ -41,8 +41,10 @@ impl Issuers {
     ) -> Self {
         for organization in organizations {
             for version in [TokenVersion::V1, TokenVersion::V2] {
-                let names =
-                    [authority.issuer(organization, version), issuer_name(LOCAL_ISSUER, organization, version)];
+                let names = [
+                    authority.issuer(organization, version),
+                    issuer_name(LOCAL_ISSUER, organization, version),
+                ];
                 for name in names {
                     let keys = Keys::BuiltIn(authority.key().clone());
                     self.by_name.insert(name, Issuer { organization, keys });

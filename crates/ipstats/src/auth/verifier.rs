@@ -90,11 +90,11 @@ impl Verifier {
             insecure_decode_claims(token).map_err(|_| TokenRefused::Malformed)?;
         let issuer = self.issuers.find(&unverified.iss).ok_or(TokenRefused::Issuer)?;
         let key = header.kid.and_then(|id| issuer.key(&id)).ok_or(TokenRefused::Key)?;
-        let data = decode::<Claims>(token, key.public, &signature_only(&key)).map_err(|error| {
-            match error.kind() {
-                jsonwebtoken::errors::ErrorKind::Json(_) => TokenRefused::Malformed,
-                _ => TokenRefused::Signature,
-            }
+        let data = decode::<Claims>(token, key.public, &signature_only(&key)).map_err(|error| match error
+            .kind()
+        {
+            jsonwebtoken::errors::ErrorKind::Json(_) => TokenRefused::Malformed,
+            _ => TokenRefused::Signature,
         })?;
         Ok((issuer.organization, data.claims))
     }

@@ -137,9 +137,11 @@ impl PublicUrl {
         &self.text
     }
 
-    /// Host and port as a `Host` header has them, lower-case.
-    pub fn authority(&self) -> &str {
-        &self.authority
+    /// Whether a `Host` header means this URL; the port of the scheme may be spelled out or not.
+    pub fn has_host(&self, host: &str) -> bool {
+        let port = if self.text.starts_with("https:") { ":443" } else { ":80" };
+        let without_port = |text: &str| text.strip_suffix(port).unwrap_or(text).to_ascii_lowercase();
+        without_port(host) == without_port(&self.authority)
     }
 }
 
@@ -250,13 +252,20 @@ mod tests {
 
     #[test]
     fn a_public_url_has_one_spelling() {
-        for (text, shown, authority) in [
-            ("https://API.example.org/", "https://api.example.org", "api.example.org"),
-            ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
-            ("https://example.org:8443/defender/", "https://example.org:8443/defender", "example.org:8443"),
+        for (text, shown, host, other) in [
+            (
+                "https://API.example.org/",
+                "https://api.example.org",
+                "Api.example.org:443",
+                "api.example.org:80",
+            ),
+            ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080", "[::1]"),
+            ("https://a.org:8443/defender/", "https://a.org:8443/defender", "a.org:8443", "a.org"),
+            ("https://a.org:443", "https://a.org:443", "a.org", "xa.org"),
         ] {
             let url: PublicUrl = text.parse().unwrap();
-            assert_eq!((url.as_str(), url.authority()), (shown, authority));
+            assert_eq!(url.as_str(), shown);
+            assert!(url.has_host(host) && !url.has_host(other), "{text}");
         }
         for text in [
             "",

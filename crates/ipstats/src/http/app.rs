@@ -1,0 +1,149 @@
+//! What the handlers share.
+
+use crate::auth::{Authority, ClientSecrets, Issuers, SigningKey, Verifier};
+use crate::clock::Clock;
+use crate::config::{Application, Config, OrganizationEntry, PublicUrl, UnknownIp};
+use crate::secret::SecretError;
+use crate::store::{Store, StoreError};
+use arc_swap::{ArcSwap, Guard};
+use ipstats_model::Organization;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The service behind the routes.
+pub struct App {
+    pub(super) store: Store,
+    /// The time of the data; an operator may pin it.
+    pub(super) data_clock: Clock,
+    /// The time of tokens; never pinned.
+    pub(super) token_clock: Clock,
+    pub(super) client_secrets: ClientSecrets,
+    key: SigningKey,
+    listening: SocketAddr,
+    closing: AtomicBool,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+/// What follows from the configuration. A request looks at one snapshot; a reload puts another in its place.
+pub(super) struct Snapshot {
+    pub(super) public_urls: PublicUrls,
+    pub(super) unknown_ip: UnknownIp,
+    pub(super) authority: Authority,
+    pub(super) verifier: Verifier,
+    audiences: Vec<String>,
+    organizations: Vec<OrganizationEntry>,
+    applications: Vec<Application>,
+}
+
+/// The URLs of the service; at least one.
+pub(super) struct PublicUrls {
+    first: PublicUrl,
+    others: Vec<PublicUrl>,
+}
+
+impl App {
+    /// The service that `config` describes, listening on `listening`, over `store`.
+    pub fn new(
+        config: &Config,
+        key: SigningKey,
+        store: Store,
+        listening: SocketAddr,
+        data_clock: Clock,
+        token_clock: Clock,
+    ) -> Result<Self, SecretError> {
+        Ok(Self {
+            store,
+            data_clock,
+            token_clock,
+            client_secrets: ClientSecrets::new()?,
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, listening)),
+            key,
+            listening,
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, organizations and applications. The
+    /// rest of a configuration takes a restart.
+    pub fn reload(&self, config: &Config) {
+        self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, self.listening)));
+    }
+
+    /// The URL of the service where a request does not tell.
+    pub fn base_url(&self) -> String {
+        self.snapshot().public_urls.first.to_string()
+    }
+
+    /// From now on the service says that it is not ready.
+    pub fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes the store; to be called when no request is under way any more.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+}
+
+impl Snapshot {
+    fn new(config: &Config, key: &SigningKey, listening: SocketAddr) -> Self {
+        let public_urls = PublicUrls::new(&config.public_urls, listening);
+        let authority = Authority::new(key.clone(), public_urls.first.as_str());
+        let organizations = config.organizations.iter().map(|entry| entry.id);
+        let issuers = Issuers::default().with_built_in(&authority, organizations);
+        Self {
+            public_urls,
+            unknown_ip: config.unknown_ip,
+            verifier: Verifier::new(issuers, config.audiences.iter().cloned()),
+            authority,
+            audiences: config.audiences.clone(),
+            organizations: config.organizations.clone(),
+            applications: config.applications.clone(),
+        }
+    }
+
+    /// The organization that a path calls `tenant`: its id or its name.
+    pub(super) fn tenant(&self, tenant: &str) -> Option<Organization> {
+        let id = tenant.parse().ok();
+        let found = self.organizations.iter().find(|entry| Some(entry.id) == id || entry.name == tenant);
+        found.map(|entry| entry.id)
+    }
+
+    /// The application of `organization` with this client id.
+    pub(super) fn application(&self, organization: Organization, client_id: &str) -> Option<&Application> {
+        let id = client_id.parse().ok()?;
+        self.applications
+            .iter()
+            .find(|application| application.client_id == id && application.organization == organization)
+    }
+
+    /// The configured spelling of an audience; a trailing slash does not matter.
+    pub(super) fn audience(&self, asked: &str) -> Option<&str> {
+        let same = |audience: &&String| audience.trim_end_matches('/') == asked.trim_end_matches('/');
+        self.audiences.iter().find(same).map(String::as_str)
+    }
+}
+
+impl PublicUrls {
+    fn new(configured: &[PublicUrl], listening: SocketAddr) -> Self {
+        match configured {
+            [] => Self { first: PublicUrl::of_address(listening), others: Vec::new() },
+            [first, others @ ..] => Self { first: first.clone(), others: others.to_vec() },
+        }
+    }
+
+    /// The URL of the host that was asked, where it is on the list; else the first. The host itself is never echoed.
+    pub(super) fn of_host(&self, host: Option<&str>) -> &PublicUrl {
+        let asked = |url: &&PublicUrl| host.is_some_and(|host| url.has_host(host));
+        self.others.iter().find(asked).unwrap_or(&self.first)
+    }
+}

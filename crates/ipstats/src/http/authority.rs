@@ -1,0 +1,64 @@
+//! What the built-in authority publishes about itself: its configuration (OpenID Connect Discovery 1.0) and its public
+//! keys (RFC 7517).
+
+use super::app::{App, Snapshot};
+use super::tenant::Tenant;
+use crate::auth::TokenVersion;
+use axum::Json;
+use axum::extract::State;
+use ipstats_model::Organization;
+use jsonwebtoken::jwk::JwkSet;
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+pub(super) struct Configuration {
+    issuer: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    grant_types_supported: [&'static str; 1],
+    response_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+}
+
+pub(super) async fn configuration_v1(
+    State(app): State<Arc<App>>,
+    Tenant(organization): Tenant,
+) -> Json<Configuration> {
+    let paths = ("oauth2/token", "discovery/keys");
+    Json(configuration(&app.snapshot(), organization, TokenVersion::V1, paths))
+}
+
+pub(super) async fn configuration_v2(
+    State(app): State<Arc<App>>,
+    Tenant(organization): Tenant,
+) -> Json<Configuration> {
+    let paths = ("oauth2/v2.0/token", "discovery/v2.0/keys");
+    Json(configuration(&app.snapshot(), organization, TokenVersion::V2, paths))
+}
+
+/// The keys are the same for every organization that is known.
+pub(super) async fn keys(State(app): State<Arc<App>>, _known: Tenant) -> Json<JwkSet> {
+    Json(JwkSet { keys: vec![app.snapshot().authority.key().jwk().clone()] })
+}
+
+fn configuration(
+    snapshot: &Snapshot,
+    organization: Organization,
+    version: TokenVersion,
+    (token, keys): (&str, &str),
+) -> Configuration {
+    let base = snapshot.public_urls.of_host(None);
+    Configuration {
+        issuer: snapshot.authority.issuer(organization, version),
+        token_endpoint: format!("{base}/{organization}/{token}"),
+        jwks_uri: format!("{base}/{organization}/{keys}"),
+        token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic"],
+        grant_types_supported: ["client_credentials"],
+        response_types_supported: ["token"],
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: ["RS256"],
+    }
+}

@@ -1,0 +1,49 @@
+//! The bearer token of a request, and the caller behind it.
+
+use super::app::App;
+use super::error::ApiError;
+use crate::auth::{Caller, TokenRefused};
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use std::ops::Deref;
+use std::sync::Arc;
+use tracing::Span;
+
+/// The caller of a request whose token was verified. It has no permission yet: each operation asks for its own.
+pub(super) struct Bearer(Arc<Caller>);
+
+impl Deref for Bearer {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Bearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let token = bearer_token(&parts.headers)?;
+        let caller = app.snapshot().verifier.verify(token, app.token_clock.now())?;
+        Span::current()
+            .record("organization", tracing::field::display(caller.organization))
+            .record("application", &caller.application);
+        Ok(Self(caller))
+    }
+}
+
+/// The one `Authorization: Bearer` token (RFC 6750, section 2.1); the scheme is matched without regard to case.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenRefused> {
+    let mut values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::to_str);
+    let value = values.next().ok_or(TokenRefused::Missing)?.map_err(|_| TokenRefused::NotBearer)?;
+    if values.next().is_some() {
+        return Err(TokenRefused::NotBearer);
+    }
+    match value.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(TokenRefused::NotBearer),
+    }
+}

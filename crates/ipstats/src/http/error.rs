@@ -1,0 +1,167 @@
+//! What goes wrong at the API, and what the client sees of it: one enum, one match.
+
+use crate::answer::NoAnswer;
+use crate::auth::{Forbidden, TokenRefused};
+use crate::store::StoreError;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use ipstats_model::InvalidIpAddress;
+use serde::Serialize;
+use std::error::Error;
+use uuid::Uuid;
+
+/// After how many seconds a client may try again when the service is busy.
+const RETRY_SECONDS: u32 = 1;
+
+/// An error of the API.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("Unauthorized: {0}.")]
+    Unauthorized(TokenRefused),
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    #[error(transparent)]
+    InvalidIpAddress(#[from] InvalidIpAddress),
+    #[error("lookBackHours {0}; it must be a whole number of hours from 1 to 720, given once.")]
+    InvalidLookBackHours(String),
+    #[error("The query option {0} is not supported.")]
+    UnknownQueryOption(String),
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    #[error("There is nothing at {0}.")]
+    UnknownRoute(String),
+    #[error("The method {0} is not supported here.")]
+    MethodNotAllowed(Method),
+    #[error("The request took too long.")]
+    Timeout,
+    #[error("The service is not available right now. Try again later.")]
+    Unavailable(#[source] StoreError),
+    #[error("The service could not answer.")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What the log is told about a failed request; the client is told the same `target`.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) target: Uuid,
+    pub(super) code: &'static str,
+    /// The message and the chain of its causes.
+    pub(super) detail: String,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Fields<'a>,
+}
+
+#[derive(Serialize)]
+struct Fields<'a> {
+    code: &'a str,
+    message: &'a str,
+    target: Uuid,
+}
+
+pub(super) async fn unknown_route(uri: Uri) -> ApiError {
+    ApiError::UnknownRoute(uri.path().to_owned())
+}
+
+pub(super) async fn method_not_allowed(method: Method) -> ApiError {
+    ApiError::MethodNotAllowed(method)
+}
+
+impl ApiError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
+            Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
+            Self::UnknownQueryOption(_) => (StatusCode::BAD_REQUEST, "ODataError"),
+            Self::NoAnswer(no_answer @ NoAnswer::InvalidIpAddress(_)) => {
+                (StatusCode::BAD_REQUEST, no_answer.code())
+            }
+            Self::NoAnswer(no_answer @ NoAnswer::NotFound(_)) => (StatusCode::NOT_FOUND, no_answer.code()),
+            Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::Timeout | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
+        }
+    }
+
+    /// A header that the status asks for. (`Allow` is added by the router, which knows the methods.)
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Unauthorized(refused) => Some((WWW_AUTHENTICATE, challenge(*refused))),
+            Self::Timeout | Self::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS.into())),
+            _ => None,
+        }
+    }
+}
+
+/// The challenge of RFC 6750, section 3: without an error code when no token was shown.
+fn challenge(refused: TokenRefused) -> HeaderValue {
+    let bare = HeaderValue::from_static("Bearer");
+    match refused {
+        TokenRefused::Missing => bare,
+        _ => HeaderValue::try_from(format!(r#"Bearer error="invalid_token", error_description="{refused}""#))
+            .unwrap_or(bare),
+    }
+}
+
+impl From<TokenRefused> for ApiError {
+    fn from(refused: TokenRefused) -> Self {
+        Self::Unauthorized(refused)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy { .. } | StoreError::Closed | StoreError::Read(_) | StoreError::Write(_) => {
+                Self::Unavailable(error)
+            }
+            StoreError::Defect(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let (target, message) = (Uuid::new_v4(), self.to_string());
+        let body = Body { error: Fields { code, message: &message, target } };
+        // Strings and a GUID always serialize; were it not so, an empty body would still carry the status.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        let mut response = (status, [(CONTENT_TYPE, content_type)], body).into_response();
+        response.headers_mut().extend(self.header());
+        response.extensions_mut().insert(Failure { target, code, detail: chain(&self) });
+        response
+    }
+}
+
+/// An error and its causes on one line, for the log. What the client sent may be in it: it cannot begin a new line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_gets_the_causes_on_one_line() {
+        let read = ipstats_engine::RecordError::Closed;
+        let error = ApiError::from(StoreError::Write(read));
+        assert_eq!(
+            chain(&error),
+            "The service is not available right now. Try again later.: the store cannot be written: the engine is closed"
+        );
+        let error =
+            ApiError::from("1.2.3.4\nINFO all is well".parse::<ipstats_model::CanonicalIp>().unwrap_err());
+        assert!(!chain(&error).contains('\n'));
+    }
+}

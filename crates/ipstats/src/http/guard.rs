@@ -1,0 +1,54 @@
+//! What surrounds every handler: one line in the log, a limit of time, and a stop for panics.
+
+use super::error::{ApiError, Failure};
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use std::any::Any;
+use std::time::{Duration, Instant};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, Span, info_span};
+
+/// Longest time from a request's head to its answer.
+const REQUEST_SECONDS_MAX: u64 = 30;
+
+pub(super) fn around<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(watch))
+}
+
+/// The panic itself is logged by the panic hook; the client learns nothing of it.
+fn panicked(_payload: Box<dyn Any + Send>) -> Response {
+    ApiError::Internal("a handler panicked".into()).into_response()
+}
+
+/// Bounds the time of a request and writes its line. The query is left out: clients put secrets there.
+async fn watch(request: Request, next: Next) -> Response {
+    let span = info_span!(
+        "request",
+        method = %request.method(),
+        path = request.uri().path(),
+        organization = tracing::field::Empty,
+        application = tracing::field::Empty,
+    );
+    let started = Instant::now();
+    let answer = tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), next.run(request));
+    let response =
+        answer.instrument(span.clone()).await.unwrap_or_else(|_| ApiError::Timeout.into_response());
+    log(&span, &response, started.elapsed());
+    response
+}
+
+fn log(span: &Span, response: &Response, elapsed: Duration) {
+    let status = response.status().as_u16();
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| match response.extensions().get::<Failure>() {
+        None => tracing::info!(status, micros, "answered"),
+        Some(Failure { target, code, detail }) if status >= 500 => {
+            tracing::error!(status, micros, code, %target, "{detail}");
+        }
+        Some(Failure { target, code, detail }) => {
+            tracing::info!(status, micros, code, %target, "{detail}");
+        }
+    });
+}

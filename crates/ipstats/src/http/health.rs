@@ -1,0 +1,32 @@
+//! `GET /healthz`: the process runs. `GET /readyz`: it answers questions and acknowledges records.
+
+use super::app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use ipstats_engine::Health;
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+pub(super) struct Readiness {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
+    let not_ready = |status, reason| (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status, reason }));
+    if app.is_closing() {
+        return not_ready("closing", None);
+    }
+    match app.store.health() {
+        Ok(Health::Accepting) => (StatusCode::OK, Json(Readiness { status: "ready", reason: None })),
+        Ok(Health::Failed(reason)) => not_ready("failed", Some(reason)),
+        Err(error) => not_ready("closed", Some(error.to_string())),
+    }
+}

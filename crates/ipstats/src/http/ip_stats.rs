@@ -1,0 +1,104 @@
+//! `GET /api/ips/{ip}/stats`: "Get IP statistics".
+
+use super::app::App;
+use super::bearer::Bearer;
+use super::error::ApiError;
+use super::odata::{self, Metadata};
+use crate::answer::Answer;
+use crate::auth::Permission;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use ipstats_model::{CanonicalIp, LookBack, Window};
+use std::sync::Arc;
+
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    caller: Bearer,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::IpReadAll)?;
+    let ip = ip_in(path, &uri)?;
+    let window = Window::ending_at(app.data_clock.now(), look_back_in(&uri)?);
+    let statistics = app.store.statistics(caller.organization, ip, window).await?;
+    let snapshot = app.snapshot();
+    let answer = Answer::new(ip, statistics, snapshot.unknown_ip)?;
+    let metadata = Metadata::accepted(&headers);
+    let answer = match metadata {
+        Metadata::None => answer,
+        Metadata::Minimal => answer.with_context(odata::public_url(&snapshot, &uri, &headers).as_str()),
+    };
+    odata::json(&answer, metadata)
+}
+
+/// The IP in the path, percent-decoded.
+fn ip_in(path: Result<Path<String>, PathRejection>, uri: &Uri) -> Result<CanonicalIp, ApiError> {
+    // What does not decode to text is no address either; the message shows it as it was sent.
+    let text = path.map_or_else(|_| uri.path().to_owned(), |Path(text)| text);
+    Ok(text.parse::<CanonicalIp>()?)
+}
+
+/// `lookBackHours` in the query. Other parameters are ignored, except for OData's own, of which none is supported.
+fn look_back_in(uri: &Uri) -> Result<LookBack, ApiError> {
+    let mut look_back = None;
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        if name.starts_with('$') {
+            return Err(ApiError::UnknownQueryOption(name.into_owned()));
+        }
+        if name.eq_ignore_ascii_case("lookBackHours") && look_back.replace(parse_look_back(&value)?).is_some()
+        {
+            return Err(ApiError::InvalidLookBackHours("is given twice".to_owned()));
+        }
+    }
+    Ok(look_back.unwrap_or_default())
+}
+
+fn parse_look_back(text: &str) -> Result<LookBack, ApiError> {
+    let hours = text.parse::<i32>().ok();
+    hours
+        .and_then(|hours| LookBack::from_hours(hours.into()).ok())
+        .ok_or_else(|| ApiError::InvalidLookBackHours(format!("is {text:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look_back(query: &str) -> Result<u16, String> {
+        let uri = format!("/api/ips/1.2.3.4/stats?{query}").parse().unwrap();
+        look_back_in(&uri).map(LookBack::hours).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn look_back_hours_is_an_int32_from_1_to_720_given_once() {
+        for (query, hours) in [
+            ("", 720),
+            ("lookBackHours=48", 48),
+            ("LOOKBACKHOURS=1", 1),
+            ("lookbackhours=720", 720),
+            ("lookBackHours=048", 48),
+            ("lookBackHours=%2B48", 48),
+            ("%6cookBackHours=4%38", 48),
+            ("other=1&lookBackHours=5&another=", 5),
+        ] {
+            assert_eq!(look_back(query), Ok(hours), "{query}");
+        }
+        for value in
+            ["0", "-1", "721", "", "48.0", "1e2", "abc", "0x10", " 48", "48 ", "2147483648", "99999999999999"]
+        {
+            assert!(look_back(&format!("lookBackHours={}", value.replace(' ', "%20"))).is_err(), "{value}");
+        }
+        assert!(look_back("lookBackHours=48&lookbackhours=48").unwrap_err().contains("twice"));
+        assert!(look_back("lookBackHours").is_err());
+    }
+
+    #[test]
+    fn options_of_odata_are_not_ignored() {
+        for query in ["$top=1", "%24filter=x", "$", "lookBackHours=48&$select=orgPrevalence"] {
+            assert!(look_back(query).unwrap_err().contains("query option $"), "{query}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The HTTP service: what clients of Defender's API see (docs/api.md), and the token endpoints of the built-in
+//! authority.
+//!
+//! Only this module names axum. One file an endpoint; each is a few calls from the request to the domain and back. What
+//! can go wrong is one enum a border ([`error`], [`token_error`]), matched exhaustively to what the client sees.
+
+mod app;
+mod authority;
+mod bearer;
+mod error;
+mod guard;
+mod health;
+mod ip_stats;
+mod metadata;
+mod odata;
+mod server;
+mod tenant;
+mod token;
+mod token_error;
+
+pub use app::App;
+pub use server::{Shutdown, serve};
+
+use axum::Router;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// All routes over `app`.
+pub fn router(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/api/ips/{ip}/stats", get(ip_stats::get))
+        .route("/api/v1.0/ips/{ip}/stats", get(ip_stats::get))
+        .route("/api/$metadata", get(metadata::get))
+        .route("/api/v1.0/$metadata", get(metadata::get))
+        .route("/{tenant}/oauth2/token", post(token::post_v1))
+        .route("/{tenant}/oauth2/v2.0/token", post(token::post_v2))
+        .route("/{tenant}/.well-known/openid-configuration", get(authority::configuration_v1))
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(authority::configuration_v2))
+        .route("/{tenant}/discovery/keys", get(authority::keys))
+        .route("/{tenant}/discovery/v2.0/keys", get(authority::keys))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .fallback(error::unknown_route)
+        .method_not_allowed_fallback(error::method_not_allowed);
+    guard::around(router).with_state(app)
+}

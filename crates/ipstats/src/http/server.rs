@@ -1,0 +1,101 @@
+//! Connections: accepted within limits, served, and finished before the process ends.
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// Longest request line and headers together, in bytes; more is refused with 431.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Most headers of a request.
+const HEADERS_MAX: usize = 100;
+
+/// Longest wait for the head of a request, on a new connection and on an idle one.
+const HEAD_SECONDS_MAX: u64 = 30;
+
+/// Longest wait for requests under way when the service is told to stop.
+const DRAIN_SECONDS_MAX: u64 = 30;
+
+/// Pause after the system refused a connection (no file descriptors left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tells [`serve`] to stop; dropping it does, too.
+#[derive(Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+impl Shutdown {
+    /// A pair: to tell, and to be told.
+    pub fn new() -> (Self, watch::Receiver<bool>) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), receiver)
+    }
+
+    /// Stop accepting and finish what was begun.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Serves `router` on `listener` until told to stop, and then until the requests under way are answered.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    while let Some((stream, place)) = accept(&listener, &connections, &mut stop).await {
+        tokio::spawn(connection(stream, place, router.clone(), graceful.watcher()));
+    }
+    drop(listener);
+    if tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = DRAIN_SECONDS_MAX, "requests under way took too long; they are cut off");
+    }
+}
+
+/// The next connection and its place among those at once; nothing when told to stop.
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let next = async {
+        let place = Arc::clone(connections).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        next = next => next,
+        _ = stop.wait_for(|stop| *stop) => None,
+    }
+}
+
+async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, watcher: Watcher) {
+    // Answers are small and complete: waiting to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+    drop(place);
+}

@@ -1,0 +1,22 @@
+//! The organization that the path of a token endpoint names.
+
+use super::app::App;
+use super::token_error::TokenError;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use ipstats_model::Organization;
+use std::sync::Arc;
+
+/// The organization called `{tenant}` in the path, by its id or its name.
+pub(super) struct Tenant(pub(super) Organization);
+
+impl FromRequestParts<Arc<App>> for Tenant {
+    type Rejection = TokenError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, TokenError> {
+        let path = Path::<String>::from_request_parts(parts, app).await;
+        let Path(tenant) = path.map_err(|_| TokenError::Tenant(parts.uri.path().to_owned()))?;
+        let organization = app.snapshot().tenant(&tenant);
+        organization.map(Self).ok_or(TokenError::Tenant(tenant))
+    }
+}

@@ -1,0 +1,93 @@
+//! What goes wrong at the token endpoints, in the words of RFC 6749, section 5.2.
+
+use super::error::Failure;
+use crate::auth::SecretRefused;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// An error of a token endpoint.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    #[error("the request has no parameter {0}")]
+    Missing(&'static str),
+    #[error("the parameter {0} is given twice")]
+    Twice(&'static str),
+    #[error("the request is too long or was cut off")]
+    Body,
+    #[error("the Authorization header is no HTTP Basic header with a client id and a secret")]
+    Basic,
+    #[error("the client is named both in the Authorization header and, differently, in the form")]
+    TwoClients,
+    #[error("the tenant {0:?} is not known here")]
+    Tenant(String),
+    #[error("the grant type {0:?} is not supported; use client_credentials")]
+    GrantType(String),
+    #[error("{0}")]
+    Client(SecretRefused),
+    #[error("the resource {0:?} is none of the audiences of this service")]
+    Resource(String),
+    #[error("the scope {0:?} is none of the audiences of this service followed by /.default")]
+    Scope(String),
+    #[error("the service could not issue a token")]
+    Internal(#[source] crate::auth::IssueError),
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    error_description: &'a str,
+    /// The same id as in the log.
+    trace_id: Uuid,
+}
+
+impl TokenError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Missing(_) | Self::Twice(_) | Self::Body | Self::TwoClients | Self::Tenant(_) => {
+                (StatusCode::BAD_REQUEST, "invalid_request")
+            }
+            Self::GrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+            Self::Basic | Self::Client(SecretRefused::Wrong) => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::Client(SecretRefused::TooOften { .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
+            }
+            Self::Client(SecretRefused::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Resource(_) => (StatusCode::BAD_REQUEST, "invalid_resource"),
+            Self::Scope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::Client(SecretRefused::TooOften { retry_after_seconds }) => Some(*retry_after_seconds),
+            Self::Client(SecretRefused::Busy) => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let (target, description) = (Uuid::new_v4(), self.to_string());
+        let body = Body { error: code, error_description: &description, trace_id: target };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        let headers = [(CONTENT_TYPE, content_type), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        let mut response = (status, headers, body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Basic realm=\"ipstats\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        let detail = super::error::chain(&self);
+        response.extensions_mut().insert(Failure { target, code, detail });
+        response
+    }
+}
