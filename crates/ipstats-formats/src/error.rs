@@ -1,18 +1,17 @@
 //! Why a stream as a whole cannot be read.
 
-use crate::format::FormatChoice;
+use crate::format::{Format, FormatChoice};
 
 /// Why a stream as a whole cannot be read. What was framed before it is good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The first lines fit no format that was asked for.
-    #[error(
-        "format not recognized as {choice}: it starts with {start:?}; name the format with --format ({})",
-        FormatChoice::names().filter(|name| *name != "auto").collect::<Vec<_>>().join(", ")
-    )]
+    #[error("{}: it starts with {start:?}; name the format with --format ({})", fits(*choice, *looks_like), names())]
     NotRecognized {
         /// What was asked for.
         choice: FormatChoice,
+        /// What it is instead.
+        looks_like: Option<Format>,
         /// The first characters of the stream.
         start: String,
     },
@@ -30,7 +29,7 @@ pub enum StreamError {
         /// Where the header is.
         line: u64,
         /// The format.
-        format: crate::Format,
+        format: Format,
         /// The columns that are missing, as the format names them.
         missing: Vec<&'static str>,
     },
@@ -50,4 +49,16 @@ pub enum StreamError {
         /// As declared.
         separator: String,
     },
+}
+
+fn fits(choice: FormatChoice, looks_like: Option<Format>) -> String {
+    match (choice, looks_like) {
+        (_, Some(format)) => format!("looks like {format}, not {choice}"),
+        (FormatChoice::Auto, None) => "format not recognized".to_owned(),
+        (_, None) => format!("not recognized as {choice}"),
+    }
+}
+
+fn names() -> String {
+    FormatChoice::names().filter(|name| *name != "auto").collect::<Vec<_>>().join(", ")
 }

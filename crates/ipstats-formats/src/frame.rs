@@ -1,23 +1,168 @@
 //! A self-contained piece of a stream.
 
+use crate::fields::csv::{self, RowScanner};
+use crate::fields::scalar::Scalar;
+use crate::formats::{CsvFormat, JsonFormat, zeek_tsv};
+use crate::outcome::Malformed;
+use crate::reader::{Outcome, Reader};
 use crate::settings::Settings;
-use crate::tally::Tally;
+use crate::tally::{Issue, Tally};
 use ipstats_model::Batch;
+use memchr::{memchr, memchr_iter};
+use std::str;
+use std::sync::Arc;
 
 /// Whole records of one stream, a few MiB at most, with all that is needed to parse them on any thread.
 #[derive(Debug)]
 pub struct Frame {
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    /// The line the first record starts on, counted from 1.
+    pub(crate) first_line: u64,
+    /// Records that were found malformed while the stream was cut, and are not in `bytes`.
+    pub(crate) issues: Vec<Issue>,
+    pub(crate) records: Records,
+    /// Longest record, in bytes.
+    pub(crate) record_bytes_max: usize,
+}
+
+/// What the bytes of a frame are.
+#[derive(Debug)]
+pub(crate) enum Records {
+    /// Rows of a Zeek log, one a line.
+    ZeekRows(Arc<zeek_tsv::Columns>),
+    /// Rows of CSV.
+    CsvRows(Arc<CsvTable>),
+    /// JSON objects, one a line.
+    JsonLines(&'static JsonFormat),
+    /// JSON objects, one behind the other.
+    JsonObjects(&'static JsonFormat, Vec<Span>),
+}
+
+/// The header of a CSV stream.
+#[derive(Debug)]
+pub(crate) struct CsvTable {
+    pub(crate) format: &'static CsvFormat,
+    /// For each column of the stream, its place among the columns that the format reads.
+    pub(crate) places: Vec<Option<usize>>,
+}
+
+/// One of the objects of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Where it ends in the bytes of the frame.
+    pub(crate) end: usize,
+    /// The line it starts on.
+    pub(crate) line: u64,
 }
 
 impl Frame {
     /// Parses the records: connections into `batch`, the outcome of each record into `tally`.
     pub fn parse(&self, settings: &Settings, batch: &mut Batch, tally: &mut Tally) {
-        let _ = (settings, batch, tally);
+        for issue in &self.issues {
+            tally.malformed_at(issue.line, issue.problem.clone());
+        }
+        let reader = &mut Reader::new(settings, batch, tally);
+        match &self.records {
+            Records::ZeekRows(columns) => self.lines(reader, |line, reader| columns.read(line, reader)),
+            Records::JsonLines(format) => {
+                self.lines(reader, |line, reader| json_object(format, line, reader));
+            }
+            Records::JsonObjects(format, spans) => self.objects(format, spans, reader),
+            Records::CsvRows(table) => self.rows(table, reader),
+        }
     }
 
     /// Size of the records, in bytes.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn lines(&self, reader: &mut Reader<'_>, read: impl Fn(&[u8], &mut Reader<'_>) -> Outcome) {
+        let mut rest = self.bytes.as_slice();
+        let mut number = self.first_line;
+        while !rest.is_empty() {
+            let end = memchr(b'\n', rest).unwrap_or(rest.len());
+            let (line, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            rest = behind.split_first().map_or(&[], |(_, rest)| rest);
+            if line.len() > self.record_bytes_max {
+                reader.settle(number, Err(self.too_long().into()));
+            } else if !is_nothing(line) {
+                let outcome = read(line.strip_suffix(b"\r").unwrap_or(line), reader);
+                reader.settle(number, outcome);
+            }
+            number += 1;
+        }
+    }
+
+    fn objects(&self, format: &JsonFormat, spans: &[Span], reader: &mut Reader<'_>) {
+        let mut start = 0;
+        for span in spans {
+            let object = self.bytes.get(start..span.end).unwrap_or_default();
+            let outcome = json_object(format, object, reader);
+            reader.settle(span.line, outcome);
+            start = span.end;
+        }
+    }
+
+    fn rows(&self, table: &CsvTable, reader: &mut Reader<'_>) {
+        let mut rest = self.bytes.as_slice();
+        let mut number = self.first_line;
+        while !rest.is_empty() {
+            let mut scanner = RowScanner::default();
+            let end = scanner.row_end(rest, self.record_bytes_max);
+            let (row, behind) = end.and_then(|end| rest.split_at_checked(end.length)).unwrap_or((rest, &[]));
+            let line = row.strip_suffix(b"\n").unwrap_or(row);
+            if line.len() > self.record_bytes_max {
+                reader.settle(number, Err(self.too_long().into()));
+            } else if scanner.is_quoted() {
+                reader.settle(number, Err(Malformed::CutOff.into()));
+            } else if !line.trim_ascii().is_empty() {
+                let outcome = table.read(line.strip_suffix(b"\r").unwrap_or(line), reader);
+                reader.settle(number, outcome);
+            }
+            number += memchr_iter(b'\n', row).count() as u64;
+            rest = behind;
+        }
+    }
+
+    fn too_long(&self) -> Malformed {
+        Malformed::TooLong { bytes_max: self.record_bytes_max }
+    }
+}
+
+impl CsvTable {
+    /// Reads one row, without its line end.
+    fn read(&self, row: &[u8], reader: &mut Reader<'_>) -> Outcome {
+        let row = str::from_utf8(row).map_err(|_| Malformed::NotUtf8)?;
+        let mut cells = vec![Scalar::Null; self.format.columns.len()];
+        let mut places = self.places.iter();
+        let mut found = 0;
+        for cell in csv::cells(row) {
+            found += 1;
+            if let Some(slot) = places.next().copied().flatten().and_then(|place| cells.get_mut(place)) {
+                *slot = Scalar::Text(cell);
+            }
+        }
+        if found != self.places.len() {
+            return Err(Malformed::Columns { expected: self.places.len(), found }.into());
+        }
+        (self.format.row)(&cells, reader)
+    }
+}
+
+fn json_object(format: &JsonFormat, object: &[u8], reader: &mut Reader<'_>) -> Outcome {
+    let text = str::from_utf8(object).map_err(|_| Malformed::NotUtf8)?;
+    (format.record)(text, reader)
+}
+
+/// Blank lines are nothing, and so is a Zeek header line that something has indented.
+fn is_nothing(line: &[u8]) -> bool {
+    match line.first() {
+        None => true,
+        Some(first) if first.is_ascii_whitespace() => {
+            let line = line.trim_ascii_start();
+            line.is_empty() || line.starts_with(b"#")
+        }
+        Some(_) => false,
     }
 }

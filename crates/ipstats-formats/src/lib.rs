@@ -4,17 +4,29 @@
 //! [parsed](Frame::parse) in any order, on any thread, into a [`Batch`](ipstats_model::Batch) and a [`Tally`].
 //! This crate does no I/O and reads no clock; decompression and retention are the caller's.
 //!
+//! | module | owns |
+//! |---|---|
+//! | `framer` | recognizing a format, and where records start and end |
+//! | `formats` | one file a format: which fields it reads, and what counts |
+//! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
+//! | `reader` | the rules all formats share: who the device is, which end is internal |
+//!
 //! Architecture Invariant: parsers are total. Every record of a stream ends in exactly one place of the tally: a
 //! connection, not a connection (with the reason), or malformed (with line and reason). A bad record never ends a
 //! stream; only what makes the whole stream unreadable does, as a [`StreamError`].
 //!
 //! Architecture Invariant: how the bytes of a stream are cut into chunks never changes the result.
+//!
+//! Architecture Invariant: memory is bounded by the limits, whatever the bytes are.
 
 mod error;
+mod fields;
 mod format;
+mod formats;
 mod frame;
 mod framer;
 mod outcome;
+mod reader;
 mod settings;
 mod tally;
 

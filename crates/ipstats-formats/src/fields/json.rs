@@ -1,0 +1,211 @@
+//! JSON records: a borrowed struct of tolerant values, so that one strange field does not hide what a record says.
+
+use crate::fields::scalar::Scalar;
+use crate::outcome::Malformed;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Reads one JSON object.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Malformed> {
+    // serde reads a struct from an array too, by position.
+    if !text.trim_start().starts_with('{') {
+        return Err(Malformed::NotJson { reason: "does not start with {".to_owned() });
+    }
+    serde_json::from_str(text).map_err(|error| {
+        if error.is_eof() { Malformed::CutOff } else { Malformed::NotJson { reason: error.to_string() } }
+    })
+}
+
+/// An object inside a record; anything that is not an object is nothing.
+#[derive(Debug)]
+pub(crate) struct Nested<T>(pub(crate) Option<T>);
+
+impl<T> Default for Nested<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Scalar::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        #[expect(clippy::cast_precision_loss, reason = "no field holds a meaningful integer beyond i64")]
+        let float = value as f64;
+        Ok(i64::try_from(value).map_or(Scalar::Float(float), Scalar::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Scalar::Float(value))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(sequence).map(|_| Scalar::Compound)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Scalar::Compound)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NestedVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct NestedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NestedVisitor<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(sequence).map(|_| None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, Default, Debug)]
+    #[serde(default)]
+    struct Record<'a> {
+        #[serde(borrow)]
+        a: Scalar<'a>,
+        #[serde(borrow)]
+        n: Nested<Inner<'a>>,
+    }
+
+    #[derive(Deserialize, Default, Debug)]
+    #[serde(default)]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        b: Scalar<'a>,
+    }
+
+    #[test]
+    fn values_of_any_type_are_read() {
+        for (json, expected) in [
+            ("{}", Scalar::Null),
+            (r#"{"a":null}"#, Scalar::Null),
+            (r#"{"a":true}"#, Scalar::Bool(true)),
+            (r#"{"a":-3}"#, Scalar::Integer(-3)),
+            (r#"{"a":1.5e3}"#, Scalar::Float(1500.0)),
+            (r#"{"a":18446744073709551615}"#, Scalar::Float(18_446_744_073_709_551_615.0)),
+            (r#"{"a":"x"}"#, Scalar::Text("x".into())),
+            (r#"{"a":"\u0078\n"}"#, Scalar::Text("x\n".into())),
+            (r#" {"a":[1,{"b":[]}],"z":{"y":{}}} "#, Scalar::Compound),
+        ] {
+            assert_eq!(object::<Record<'_>>(json).unwrap().a, expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_nested_object_is_read_and_anything_else_is_nothing() {
+        let record: Record<'_> = object(r#"{"n":{"b":"x"}}"#).unwrap();
+        assert_eq!(record.n.0.unwrap().b, Scalar::Text("x".into()));
+        for json in [
+            "{}",
+            r#"{"n":null}"#,
+            r#"{"n":"x"}"#,
+            r#"{"n":[1]}"#,
+            r#"{"n":1}"#,
+            r#"{"n":-1.5}"#,
+            r#"{"n":true}"#,
+        ] {
+            assert!(object::<Record<'_>>(json).unwrap().n.0.is_none(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_malformed() {
+        let deep = "[".repeat(10_000);
+        let deep_object = r#"{"a":"#.repeat(10_000);
+        for json in [
+            "",
+            "null",
+            "3",
+            "[]",
+            r#"["x"]"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":1}{"a":2}"#,
+            "{a:1}",
+            "{,}",
+            &deep,
+            &deep_object,
+        ] {
+            assert!(object::<Record<'_>>(json).is_err(), "{json:.40}");
+        }
+        assert_eq!(object::<Record<'_>>(r#"{"a":"#).unwrap_err(), Malformed::CutOff);
+    }
+}

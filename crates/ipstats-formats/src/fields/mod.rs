@@ -1,0 +1,7 @@
+//! Values that formats have in common.
+
+pub(crate) mod csv;
+pub(crate) mod json;
+pub(crate) mod networks;
+pub(crate) mod scalar;
+pub(crate) mod time;

@@ -1,0 +1,87 @@
+//! Zeek conn.log as JSON (also Corelight): `id.orig_h`, `id_orig_h` or a nested `id`.
+
+use crate::fields::json::{self, Nested};
+use crate::fields::scalar::{A_TIME, Scalar};
+use crate::fields::time::{self, Zone};
+use crate::format::Format;
+use crate::formats::JsonFormat;
+use crate::formats::zeek;
+use crate::outcome::{Malformed, NotAConnection};
+use crate::reader::{Flow, Outcome, Reader};
+use ipstats_model::Timestamp;
+use serde::Deserialize;
+
+pub(crate) const FORMAT: JsonFormat = JsonFormat {
+    format: Format::ZeekJson,
+    recognizes: |keys| ["id.orig_h", "id_orig_h", "orig_h"].into_iter().any(|key| keys.has(key)),
+    lists: &[],
+    record: |text, reader| read(&json::object(text)?, reader),
+};
+
+/// A record. `_write_ts` is when it was written, not when the connection began, and is not read.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Record<'a> {
+    #[serde(borrow, rename = "_path")]
+    path: Scalar<'a>,
+    #[serde(borrow)]
+    ts: Scalar<'a>,
+    #[serde(borrow)]
+    id: Nested<Id<'a>>,
+    #[serde(borrow, rename = "id.orig_h", alias = "id_orig_h")]
+    orig_h: Scalar<'a>,
+    #[serde(borrow, rename = "id.resp_h", alias = "id_resp_h")]
+    resp_h: Scalar<'a>,
+    #[serde(borrow)]
+    conn_state: Scalar<'a>,
+    #[serde(borrow)]
+    local_orig: Scalar<'a>,
+    #[serde(borrow)]
+    local_resp: Scalar<'a>,
+    #[serde(borrow)]
+    orig_l2_addr: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Id<'a> {
+    #[serde(borrow)]
+    orig_h: Scalar<'a>,
+    #[serde(borrow)]
+    resp_h: Scalar<'a>,
+}
+
+fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
+    if let Some(path) = record.path.text("_path")? {
+        zeek::is_conn(path)?;
+    }
+    // Only conn.log has connection states.
+    let Some(state) = record.conn_state.text("conn_state")? else {
+        return Err(NotAConnection::OtherEvent.into());
+    };
+    let progress = zeek::progress(state.as_bytes())
+        .ok_or_else(|| record.conn_state.is_not(zeek::A_CONN_STATE, "conn_state"))?;
+    let (originator, responder) = match &record.id.0 {
+        Some(id) => (&id.orig_h, &id.resp_h),
+        None => (&record.orig_h, &record.resp_h),
+    };
+    reader.flow(&Flow {
+        at: time(&record.ts)?,
+        originator: originator.ip("id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?,
+        responder: responder.ip("id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
+        originator_internal: record.local_orig.flag(),
+        responder_internal: record.local_resp.flag(),
+        originator_mac: record.orig_l2_addr.text("orig_l2_addr")?,
+        progress,
+    })
+}
+
+/// `ts`: seconds as a number or text, ISO 8601, or whole milliseconds (`JSON::TS_MILLIS`), which no seconds look like.
+fn time(ts: &Scalar<'_>) -> Result<Timestamp, Malformed> {
+    ts.time("ts", Zone::Utc).or_else(|problem| match ts {
+        Scalar::Integer(milliseconds) => {
+            time::from_seconds(milliseconds.div_euclid(1000)).ok_or_else(|| ts.is_not(A_TIME, "ts"))
+        }
+        _ => Err(problem),
+    })
+}

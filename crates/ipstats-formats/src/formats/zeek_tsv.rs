@@ -1,0 +1,180 @@
+//! Zeek conn.log, tab-separated. Columns come from `#fields`, never by position.
+
+use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
+use crate::fields::time::{self, Zone};
+use crate::formats::zeek;
+use crate::outcome::{Malformed, NotAConnection};
+use crate::reader::{Flow, Outcome, Reader, Rejected};
+use ipstats_model::CanonicalIp;
+use memchr::{memchr, memchr_iter};
+use std::str;
+
+/// What the header lines of a Zeek log say about its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) separator: u8,
+    pub(crate) unset: Vec<u8>,
+    pub(crate) empty: Vec<u8>,
+    pub(crate) path: Option<String>,
+}
+
+/// Where the columns are that are read.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    header: Header,
+    /// For each column up to the last that is read, which field it is.
+    fields: Vec<Field>,
+    /// Columns of a row.
+    count: usize,
+}
+
+/// The columns that are read. Persisted nowhere: the numbers are places in [`Row`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Time,
+    Originator,
+    Responder,
+    State,
+    LocalOriginator,
+    LocalResponder,
+    OriginatorMac,
+    /// Not read.
+    Other,
+}
+
+/// The fields of one row by [`Field`]; those that the log lacks are unset.
+#[derive(Debug)]
+struct Row<'a>([Option<&'a [u8]>; 8]);
+
+impl Default for Header {
+    fn default() -> Self {
+        Self { separator: b'\t', unset: b"-".to_vec(), empty: b"(empty)".to_vec(), path: None }
+    }
+}
+
+impl Columns {
+    /// The columns of a `#fields` line, or the names of those that are needed and missing.
+    pub(crate) fn new<'a>(
+        header: Header,
+        names: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Self, Vec<&'static str>> {
+        let mut fields: Vec<Field> = names.map(Field::named).collect();
+        let count = fields.len();
+        let needed = [
+            (Field::Time, "ts"),
+            (Field::Originator, "id.orig_h"),
+            (Field::Responder, "id.resp_h"),
+            (Field::State, "conn_state"),
+        ];
+        let missing = needed.into_iter().filter(|(field, _)| !fields.contains(field)).map(|(_, name)| name);
+        let missing: Vec<_> = missing.collect();
+        let is_conn = header.path.as_deref().is_none_or(|path| zeek::is_conn(path).is_ok());
+        if is_conn && !missing.is_empty() {
+            return Err(missing);
+        }
+        let read = fields.iter().rposition(|field| *field != Field::Other).map_or(0, |last| last + 1);
+        fields.truncate(read);
+        Ok(Self { header, fields, count })
+    }
+
+    /// Columns of a stream without rows.
+    pub(crate) fn none() -> Self {
+        Self { header: Header::default(), fields: Vec::new(), count: 0 }
+    }
+
+    /// Reads one line of rows, without its line end.
+    pub(crate) fn read(&self, line: &[u8], reader: &mut Reader<'_>) -> Outcome {
+        if let Some(path) = &self.header.path {
+            zeek::is_conn(path)?;
+        }
+        let row = self.row(line)?;
+        let Some(state) = row.get(Field::State) else { return Err(NotAConnection::OtherEvent.into()) };
+        reader.flow(&Flow {
+            at: row.time()?,
+            originator: row
+                .ip(Field::Originator, "id.orig_h")?
+                .ok_or(Malformed::Missing { field: "id.orig_h" })?,
+            responder: row.ip(Field::Responder, "id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
+            originator_internal: row.flag(Field::LocalOriginator),
+            responder_internal: row.flag(Field::LocalResponder),
+            originator_mac: match row.get(Field::OriginatorMac) {
+                Some(mac) => Some(str::from_utf8(mac).map_err(|_| Malformed::NotUtf8)?),
+                None => None,
+            },
+            progress: zeek::progress(state).ok_or_else(|| is_not(zeek::A_CONN_STATE, "conn_state", state))?,
+        })
+    }
+
+    /// Cuts a line into its columns, of which it must have as many as the header.
+    fn row<'a>(&self, line: &'a [u8]) -> Result<Row<'a>, Malformed> {
+        let separator = self.header.separator;
+        let mut row = Row([None; 8]);
+        let mut rest = Some(line);
+        let mut found = 0;
+        for field in &self.fields {
+            let Some(text) = rest else { return Err(self.columns(found)) };
+            let end = memchr(separator, text).unwrap_or(text.len());
+            let (value, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
+            rest = behind.split_first().map(|(_, behind)| behind);
+            found += 1;
+            if let (true, Some(place)) = (self.is_set(value), row.0.get_mut(*field as usize)) {
+                *place = Some(value);
+            }
+        }
+        found += rest.map_or(0, |rest| memchr_iter(separator, rest).count() + 1);
+        if found == self.count { Ok(row) } else { Err(self.columns(found)) }
+    }
+
+    fn columns(&self, found: usize) -> Malformed {
+        Malformed::Columns { expected: self.count, found }
+    }
+
+    fn is_set(&self, value: &[u8]) -> bool {
+        !value.is_empty() && value != self.header.unset && value != self.header.empty
+    }
+}
+
+impl Field {
+    fn named(name: &[u8]) -> Self {
+        match name {
+            b"ts" => Self::Time,
+            b"id.orig_h" | b"id_orig_h" => Self::Originator,
+            b"id.resp_h" | b"id_resp_h" => Self::Responder,
+            b"conn_state" => Self::State,
+            b"local_orig" => Self::LocalOriginator,
+            b"local_resp" => Self::LocalResponder,
+            b"orig_l2_addr" => Self::OriginatorMac,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    fn get(&self, field: Field) -> Option<&'a [u8]> {
+        self.0.get(field as usize).copied().flatten()
+    }
+
+    fn time(&self) -> Result<ipstats_model::Timestamp, Rejected> {
+        let text = self.get(Field::Time).ok_or(Malformed::Missing { field: "ts" })?;
+        let time = time::from_epoch_text(text)
+            .or_else(|| str::from_utf8(text).ok().and_then(|text| time::from_text(text, Zone::Utc)));
+        Ok(time.ok_or_else(|| is_not(A_TIME, "ts", text))?)
+    }
+
+    fn ip(&self, field: Field, name: &'static str) -> Result<Option<CanonicalIp>, Malformed> {
+        let Some(text) = self.get(field) else { return Ok(None) };
+        scalar::ip(text).map(Some).ok_or_else(|| is_not(IP_ADDRESS, name, text))
+    }
+
+    fn flag(&self, field: Field) -> Option<bool> {
+        match self.get(field) {
+            Some(b"T") => Some(true),
+            Some(b"F") => Some(false),
+            _ => None,
+        }
+    }
+}
+
+fn is_not(expected: &'static str, field: &'static str, value: &[u8]) -> Malformed {
+    Malformed::Invalid { field, value: scalar::shown(&String::from_utf8_lossy(value)), expected }
+}

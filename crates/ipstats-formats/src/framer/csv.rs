@@ -1,0 +1,120 @@
+//! CSV: the header row says where the columns are, the rows below go into frames.
+
+use super::blocks::{Block, Blocks};
+use crate::error::StreamError;
+use crate::fields::csv::{RowScanner, cells};
+use crate::formats::CsvFormat;
+use crate::frame::{CsvTable, Frame, Records};
+use crate::outcome::Malformed;
+use crate::settings::Limits;
+use crate::tally::Issue;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct CsvFramer {
+    rows: Blocks<RowScanner>,
+    header: Header,
+}
+
+#[derive(Debug)]
+struct Header {
+    format: &'static CsvFormat,
+    limits: Limits,
+    /// Set by the header row.
+    table: Option<Arc<CsvTable>>,
+}
+
+impl CsvFramer {
+    pub(super) fn new(format: &'static CsvFormat, first_line: u64, limits: Limits) -> Self {
+        let rows = Blocks::new(RowScanner::default(), first_line, limits);
+        Self { rows, header: Header { format, limits, table: None } }
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.rows.feed(piece, |block| self.header.frame(block, frames))
+    }
+
+    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.rows.finish(|block| self.header.frame(block, frames))
+    }
+}
+
+impl Header {
+    fn frame(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        while self.table.is_none() && !block.bytes.is_empty() {
+            self.first_row(&mut block)?;
+        }
+        // Without a table there are no rows; what was too long to be a header is reported all the same.
+        let table = self
+            .table
+            .clone()
+            .unwrap_or_else(|| Arc::new(CsvTable { format: self.format, places: Vec::new() }));
+        frames.push(block.into_frame(Records::CsvRows(table), self.limits));
+        Ok(())
+    }
+
+    /// Takes the first row out of the block: the header, unless it is blank or too long.
+    fn first_row(&mut self, block: &mut Block) -> Result<(), StreamError> {
+        let end = RowScanner::default().row_end(&block.bytes, self.limits.line_bytes_max);
+        let length = end.map_or(block.bytes.len(), |end| end.length);
+        let row: Vec<u8> = block.bytes.drain(..length).collect();
+        if end.is_some_and(|end| end.too_long) {
+            let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
+            block.issues.push(Issue { line: block.first_line, problem });
+        } else if !row.trim_ascii().is_empty() {
+            let places = places(self.format, &row).map_err(|missing| StreamError::MissingColumns {
+                line: block.first_line,
+                format: self.format.format,
+                missing,
+            })?;
+            self.table = Some(Arc::new(CsvTable { format: self.format, places }));
+        }
+        block.first_line += super::blocks::line_ends(&row);
+        Ok(())
+    }
+}
+
+/// For each column of a header row, its place among the columns that `format` reads; or the columns that are missing.
+pub(super) fn places(format: &CsvFormat, header: &[u8]) -> Result<Vec<Option<usize>>, Vec<&'static str>> {
+    let header = String::from_utf8_lossy(header);
+    let names: Vec<_> = cells(header.trim_end_matches(['\r', '\n'])).collect();
+    let mut places = vec![None; names.len()];
+    let mut missing = Vec::new();
+    for (place, column) in format.columns.iter().enumerate() {
+        let found = column
+            .iter()
+            .find_map(|alias| names.iter().position(|name| name.trim().eq_ignore_ascii_case(alias)));
+        match found.and_then(|found| places.get_mut(found)) {
+            Some(slot) => *slot = Some(place),
+            None => missing.extend(column.first().copied()),
+        }
+    }
+    if missing.is_empty() { Ok(places) } else { Err(missing) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{Grammar, grammar};
+    use crate::{Format, FormatChoice, Framer};
+
+    #[test]
+    fn columns_are_found_by_name() {
+        let Grammar::Csv(format) = grammar(Format::IpstatsCsv) else { panic!() };
+        assert_eq!(places(format, b"x,time,\"Device\", ip \r\n"), Ok(vec![None, Some(2), Some(0), Some(1)]));
+        assert_eq!(places(format, b"x,time\n"), Err(vec!["device", "ip"]));
+        let Grammar::Csv(format) = grammar(Format::MdeHuntingCsv) else { panic!() };
+        let both = places(format, b"TimeGenerated,ActionType,RemoteIP,DeviceId,Timestamp");
+        assert_eq!(both, Ok(vec![None, Some(3), Some(2), Some(1), Some(0)]));
+    }
+
+    #[test]
+    fn a_header_without_the_columns_is_an_error_that_names_them() {
+        let mut framer = Framer::new(FormatChoice::Exactly(Format::IpstatsCsv), Limits::default());
+        framer.feed(b"\n\nhost,ip\na,b\n", &mut Vec::new()).unwrap();
+        let error = framer.finish(&mut Vec::new()).unwrap_err();
+        let expected = "line 3: the header of csv has no column device, time; export the log with it";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(framer.feed(b"more", &mut Vec::new()), Err(error), "the error stays");
+    }
+}

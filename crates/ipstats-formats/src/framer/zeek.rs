@@ -1,0 +1,144 @@
+//! Zeek TSV: header lines, wherever they are in the stream, say what the rows below them are.
+
+use super::blocks::{Block, Blocks, Lines, line_ends};
+use crate::error::StreamError;
+use crate::format::Format;
+use crate::formats::zeek_tsv::{Columns, Header};
+use crate::frame::{Frame, Records};
+use crate::outcome::Malformed;
+use crate::settings::Limits;
+use crate::tally::Issue;
+use memchr::{memchr, memmem};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct ZeekFramer {
+    lines: Blocks<Lines>,
+    headers: Headers,
+}
+
+/// What the header lines so far say.
+#[derive(Debug)]
+struct Headers {
+    limits: Limits,
+    header: Header,
+    columns: Option<Arc<Columns>>,
+}
+
+impl ZeekFramer {
+    pub(super) fn new(first_line: u64, limits: Limits) -> Self {
+        let headers = Headers { limits, header: Header::default(), columns: None };
+        Self { lines: Blocks::new(Lines, first_line, limits), headers }
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.feed(piece, |block| self.headers.frames(block, frames))
+    }
+
+    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.finish(|block| self.headers.frames(block, frames))
+    }
+}
+
+impl Headers {
+    /// Makes a frame of each run of rows between header lines.
+    fn frames(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let mut issues = std::mem::take(&mut block.issues);
+        let mut line = block.first_line;
+        let mut rest = block.bytes.as_slice();
+        while !rest.is_empty() {
+            if let (Some(columns), false) = (&self.columns, rest.starts_with(b"#")) {
+                let records = Records::ZeekRows(Arc::clone(columns));
+                let end = memmem::find(rest, b"\n#").map_or(rest.len(), |at| at + 1);
+                if end == block.bytes.len() {
+                    // The usual block has no header line in it and becomes a frame as it is.
+                    let rows = Block { bytes: block.bytes, first_line: line, issues };
+                    frames.push(rows.into_frame(records, self.limits));
+                    return Ok(());
+                }
+                let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                rest = behind;
+                let rows =
+                    Block { bytes: rows.to_vec(), first_line: line, issues: std::mem::take(&mut issues) };
+                line += line_ends(&rows.bytes);
+                frames.push(rows.into_frame(records, self.limits));
+            } else {
+                let end = memchr(b'\n', rest).unwrap_or(rest.len());
+                let (text, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                rest = behind.split_first().map_or(&[], |(_, rest)| rest);
+                if text.len() > self.limits.line_bytes_max {
+                    let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
+                    issues.push(Issue { line, problem });
+                } else {
+                    self.header_line(text.trim_ascii(), line)?;
+                }
+                line += 1;
+            }
+        }
+        if !issues.is_empty() {
+            // Nothing but header lines; without columns there are no rows, and the frame is empty.
+            let columns = Columns::none();
+            let nothing = Block { bytes: Vec::new(), first_line: line, issues };
+            frames.push(nothing.into_frame(Records::ZeekRows(Arc::new(columns)), self.limits));
+        }
+        Ok(())
+    }
+
+    fn header_line(&mut self, text: &[u8], line: u64) -> Result<(), StreamError> {
+        let Some(text) = text.strip_prefix(b"#") else {
+            return if text.is_empty() { Ok(()) } else { Err(StreamError::NoHeader { line }) };
+        };
+        // `#separator` comes first, in a form that needs no separator.
+        if let Some(separator) = text.strip_prefix(b"separator ") {
+            let separator =
+                unescaped(separator).map_err(|separator| StreamError::Separator { line, separator })?;
+            self.header = Header { separator, ..Header::default() };
+            return Ok(());
+        }
+        let separator = self.header.separator;
+        let mut words = text.split(|byte| *byte == separator);
+        match (words.next(), words.next()) {
+            (Some(b"fields"), first) => self.fields(first.into_iter().chain(words), line)?,
+            (Some(b"unset_field"), Some(unset)) => self.header.unset = unset.to_vec(),
+            (Some(b"empty_field"), Some(empty)) => self.header.empty = empty.to_vec(),
+            (Some(b"path"), Some(path)) => {
+                self.header.path = Some(String::from_utf8_lossy(path).into_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fields<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>, line: u64) -> Result<(), StreamError> {
+        let columns = Columns::new(self.header.clone(), names)
+            .map_err(|missing| StreamError::MissingColumns { line, format: Format::ZeekTsv, missing })?;
+        self.columns = Some(Arc::new(columns));
+        Ok(())
+    }
+}
+
+/// The one byte of a separator, written as it is or as `\x09`.
+fn unescaped(separator: &[u8]) -> Result<u8, String> {
+    let byte = match separator {
+        [byte] => Some(*byte),
+        [b'\\', b'x', hex @ ..] if hex.len() == 2 => {
+            std::str::from_utf8(hex).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        }
+        _ => None,
+    };
+    byte.ok_or_else(|| String::from_utf8_lossy(separator).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_are_one_byte() {
+        assert_eq!(unescaped(b"\\x09"), Ok(b'\t'));
+        assert_eq!(unescaped(b","), Ok(b','));
+        for wrong in ["", "\\x0", "\\x0g", "\\x09\\x09", "ab"] {
+            assert!(unescaped(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The rules all formats share: who the device is, which end is internal, and where a record ends up.
+
+use crate::fields::networks::Networks;
+use crate::outcome::{Malformed, NotAConnection};
+use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
+use crate::tally::Tally;
+use ipstats_model::{Batch, CanonicalIp, Timestamp};
+
+/// Where connections go while the records of a frame are parsed.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    settings: &'a Settings,
+    internal: Networks,
+    batch: &'a mut Batch,
+    tally: &'a mut Tally,
+    /// Holds a device name while it is put together.
+    device: String,
+}
+
+/// What became of a record: `Ok` is a connection in the batch.
+pub(crate) type Outcome = Result<(), Rejected>;
+
+/// Why a record is not in the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    NotAConnection(NotAConnection),
+    Malformed(Malformed),
+}
+
+/// How far a connection got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Initiated and established.
+    Opened,
+    /// Initiated; refused, or without an answer.
+    Attempted,
+    /// Seen in midstream only.
+    StartNotSeen,
+}
+
+/// A record of a format that shows two endpoints and names no device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flow<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) originator: CanonicalIp,
+    pub(crate) responder: CanonicalIp,
+    /// What the log itself says about the ends; it precedes the configured networks.
+    pub(crate) originator_internal: Option<bool>,
+    pub(crate) responder_internal: Option<bool>,
+    /// Hardware address of the originator.
+    pub(crate) originator_mac: Option<&'a str>,
+    pub(crate) progress: Progress,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(settings: &'a Settings, batch: &'a mut Batch, tally: &'a mut Tally) -> Self {
+        let internal = Networks::new(&settings.internal_networks);
+        Self { settings, internal, batch, tally, device: String::new() }
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        self.settings
+    }
+
+    /// Counts what became of the record that starts on `line`. A connection was counted when it was recorded.
+    pub(crate) fn settle(&mut self, line: u64, outcome: Outcome) {
+        match outcome {
+            Ok(()) => {}
+            Err(Rejected::NotAConnection(reason)) => self.tally.not_a_connection_for(reason),
+            Err(Rejected::Malformed(problem)) => self.tally.malformed_at(line, problem),
+        }
+    }
+
+    /// Records that `device` opened a connection to `ip` at `at`.
+    pub(crate) fn connection(&mut self, device: &str, ip: CanonicalIp, at: Timestamp) -> Outcome {
+        self.batch.push(device, ip, at).map_err(Malformed::Device)?;
+        self.tally.connection(at);
+        Ok(())
+    }
+
+    /// Whether a connection that got this far counts.
+    pub(crate) const fn counts(&self, progress: Progress) -> Result<(), NotAConnection> {
+        match (progress, self.settings.count) {
+            (Progress::Opened, _) | (Progress::Attempted, CountRule::Attempted) => Ok(()),
+            (Progress::Attempted, CountRule::Opened) => Err(NotAConnection::Failed),
+            (Progress::StartNotSeen, _) => Err(NotAConnection::StartNotSeen),
+        }
+    }
+
+    /// Records a flow if its originator is a device of the organization.
+    pub(crate) fn flow(&mut self, flow: &Flow<'_>) -> Outcome {
+        let is_internal = |said: Option<bool>, ip| said.unwrap_or_else(|| self.internal.contain(ip));
+        if !is_internal(flow.originator_internal, flow.originator) {
+            if is_internal(flow.responder_internal, flow.responder) {
+                return Err(NotAConnection::Inbound.into());
+            }
+            if self.settings.originator == Originator::ByNetworks {
+                return Err(NotAConnection::NotInternal.into());
+            }
+        }
+        self.counts(flow.progress)?;
+        match (self.settings.device_from, flow.originator_mac, &self.settings.site) {
+            (DeviceFrom::Mac, Some(mac), _) => {
+                self.named(flow, |name| name.extend(mac.chars().map(|c| c.to_ascii_lowercase())))
+            }
+            (_, _, Some(site)) => self.named(flow, |name| {
+                name.extend([site.as_str(), "/", flow.originator.text().as_str()]);
+            }),
+            (_, _, None) => self.connection(flow.originator.text().as_str(), flow.responder, flow.at),
+        }
+    }
+
+    fn named(&mut self, flow: &Flow<'_>, write: impl FnOnce(&mut String)) -> Outcome {
+        let mut device = std::mem::take(&mut self.device);
+        device.clear();
+        write(&mut device);
+        let outcome = self.connection(&device, flow.responder, flow.at);
+        self.device = device;
+        outcome
+    }
+}
+
+impl From<NotAConnection> for Rejected {
+    fn from(reason: NotAConnection) -> Self {
+        Self::NotAConnection(reason)
+    }
+}
+
+impl From<Malformed> for Rejected {
+    fn from(problem: Malformed) -> Self {
+        Self::Malformed(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The device of a flow from `originator` to `responder`, or why it does not count.
+    fn device(
+        settings: &Settings,
+        change: impl FnOnce(&mut Flow<'_>),
+        ends: [&str; 2],
+    ) -> Result<String, Rejected> {
+        let [originator, responder] = ends.map(|ip| ip.parse().unwrap());
+        let mut flow = Flow {
+            at: Timestamp::from_second(60),
+            originator,
+            responder,
+            originator_internal: None,
+            responder_internal: None,
+            originator_mac: None,
+            progress: Progress::Opened,
+        };
+        change(&mut flow);
+        let (mut batch, mut tally) = (Batch::new(), Tally::default());
+        Reader::new(settings, &mut batch, &mut tally).flow(&flow)?;
+        assert_eq!(tally.connections(), 1);
+        assert_eq!(batch.rows()[0].ip, flow.responder);
+        Ok(batch.devices().next().unwrap().to_owned())
+    }
+
+    const INSIDE: &str = "10.0.0.1";
+    const INSIDE_TOO: &str = "fe80::7";
+    const OUTSIDE: &str = "8.8.8.8";
+    const OUTSIDE_TOO: &str = "2001:db8::1";
+
+    #[test]
+    fn the_device_is_the_internal_originator() {
+        let settings = Settings::default();
+        assert_eq!(device(&settings, |_| {}, [INSIDE, OUTSIDE]), Ok(INSIDE.to_owned()));
+        assert_eq!(device(&settings, |_| {}, [INSIDE_TOO, INSIDE]), Ok(INSIDE_TOO.to_owned()));
+        assert_eq!(device(&settings, |_| {}, [OUTSIDE, INSIDE]), Err(NotAConnection::Inbound.into()));
+        assert_eq!(
+            device(&settings, |_| {}, [OUTSIDE, OUTSIDE_TOO]),
+            Err(NotAConnection::NotInternal.into())
+        );
+        let any = Settings { originator: Originator::AlwaysDevice, ..settings };
+        assert_eq!(device(&any, |_| {}, [OUTSIDE, OUTSIDE_TOO]), Ok(OUTSIDE.to_owned()));
+        assert_eq!(device(&any, |_| {}, [OUTSIDE, INSIDE]), Err(NotAConnection::Inbound.into()));
+    }
+
+    #[test]
+    fn what_the_log_says_precedes_the_networks() {
+        let settings = Settings::default();
+        let said = |originator, responder| {
+            move |flow: &mut Flow<'_>| {
+                flow.originator_internal = originator;
+                flow.responder_internal = responder;
+            }
+        };
+        assert_eq!(device(&settings, said(Some(true), None), [OUTSIDE, OUTSIDE_TOO]), Ok(OUTSIDE.to_owned()));
+        let inbound = Err(NotAConnection::Inbound.into());
+        assert_eq!(device(&settings, said(Some(false), Some(true)), [INSIDE, OUTSIDE]), inbound);
+        let neither = Err(NotAConnection::NotInternal.into());
+        assert_eq!(device(&settings, said(Some(false), Some(false)), [INSIDE, INSIDE_TOO]), neither);
+        assert_eq!(device(&settings, said(Some(false), None), [INSIDE, INSIDE_TOO]), inbound);
+    }
+
+    #[test]
+    fn a_device_is_named_by_site_and_ip_or_by_mac() {
+        let mac = |flow: &mut Flow<'_>| flow.originator_mac = Some("08:00:27:AB:cd:02");
+        let site = Settings { site: Some("berlin".to_owned()), ..Settings::default() };
+        assert_eq!(device(&site, mac, [INSIDE, OUTSIDE]), Ok("berlin/10.0.0.1".to_owned()));
+        let by_mac = Settings { device_from: DeviceFrom::Mac, ..site };
+        assert_eq!(device(&by_mac, mac, [INSIDE, OUTSIDE]), Ok("08:00:27:ab:cd:02".to_owned()));
+        assert_eq!(device(&by_mac, |_| {}, [INSIDE, OUTSIDE]), Ok("berlin/10.0.0.1".to_owned()));
+        let long = Settings { site: Some("x".repeat(300)), ..Settings::default() };
+        let error = device(&long, |_| {}, [INSIDE, OUTSIDE]).unwrap_err();
+        assert!(matches!(error, Rejected::Malformed(Malformed::Device(_))), "{error:?}");
+    }
+
+    #[test]
+    fn attempts_count_where_the_operator_says_so() {
+        let progress = |progress| move |flow: &mut Flow<'_>| flow.progress = progress;
+        let opened = Settings::default();
+        let attempted = Settings { count: CountRule::Attempted, ..Settings::default() };
+        let ends = [INSIDE, OUTSIDE];
+        let failed = Err(NotAConnection::Failed.into());
+        assert_eq!(device(&opened, progress(Progress::Attempted), ends), failed);
+        assert_eq!(device(&attempted, progress(Progress::Attempted), ends), Ok(INSIDE.to_owned()));
+        for settings in [opened, attempted] {
+            let midstream = Err(NotAConnection::StartNotSeen.into());
+            assert_eq!(device(&settings, progress(Progress::StartNotSeen), ends), midstream);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Real logs of others, where they are at hand, against parsers that are as naive as can be.
+
+use crate::support::{Read, read, read_pieces};
+use ipstats_formats::{Format, FormatChoice, Originator, Settings};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+const OPENED: [&str; 6] = ["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
+const ATTEMPTED: [&str; 4] = ["S0", "REJ", "RSTOS0", "SH"];
+
+/// The bytes of a shared log, or nothing and a loud word where the folder is absent.
+fn shared(name: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("IPSTATS_SHARED_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let path = folder.join(name);
+    let bytes = std::fs::read(&path).ok();
+    if bytes.is_none() {
+        eprintln!(
+            "skipped: {} is absent (set IPSTATS_SHARED_DATA to the folder of real logs)",
+            path.display()
+        );
+    }
+    bytes
+}
+
+/// One conn.log record, read naively.
+struct Conn {
+    ts: f64,
+    originator: IpAddr,
+    responder: IpAddr,
+    state: String,
+    local: Option<bool>,
+    responder_local: Option<bool>,
+}
+
+fn is_internal(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// What conn.log records say: connections in order, and counts by reason.
+fn expected(
+    records: impl Iterator<Item = Conn>,
+    settings: &Settings,
+) -> (Vec<String>, BTreeMap<&'static str, u64>) {
+    let (mut connections, mut reasons) = (Vec::new(), BTreeMap::new());
+    for conn in records {
+        let inside = conn.local.unwrap_or_else(|| is_internal(conn.originator));
+        let to_inside = conn.responder_local.unwrap_or_else(|| is_internal(conn.responder));
+        let reason = if !inside && to_inside {
+            "inbound"
+        } else if !inside && settings.originator == Originator::ByNetworks {
+            "notInternal"
+        } else if ATTEMPTED.contains(&conn.state.as_str()) {
+            "failed"
+        } else if !OPENED.contains(&conn.state.as_str()) {
+            "startNotSeen"
+        } else {
+            let at = jiff::Timestamp::from_second(conn.ts.floor() as i64).unwrap();
+            connections.push(format!("{} {} {at}", conn.originator, conn.responder));
+            continue;
+        };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    (connections, reasons)
+}
+
+fn zeek_tsv(text: &str) -> Vec<Conn> {
+    let rows = text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty());
+    let names: Vec<&str> =
+        text.lines().find(|line| line.starts_with("#fields")).unwrap().split('\t').skip(1).collect();
+    let conn = |row: &str| {
+        let row: BTreeMap<&str, &str> = names.iter().copied().zip(row.split('\t')).collect();
+        let flag = |name| row.get(name).filter(|flag| **flag != "-").map(|flag| *flag == "T");
+        Conn {
+            ts: row["ts"].parse().unwrap(),
+            originator: row["id.orig_h"].parse().unwrap(),
+            responder: row["id.resp_h"].parse().unwrap(),
+            state: row["conn_state"].to_owned(),
+            local: flag("local_orig"),
+            responder_local: flag("local_resp"),
+        }
+    };
+    rows.map(conn).collect()
+}
+
+fn zeek_json(text: &str) -> Vec<Conn> {
+    let conn = |line: &str| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        Conn {
+            ts: record["ts"].as_f64().unwrap(),
+            originator: record["id.orig_h"].as_str().unwrap().parse().unwrap(),
+            responder: record["id.resp_h"].as_str().unwrap().parse().unwrap(),
+            state: record["conn_state"].as_str().unwrap().to_owned(),
+            local: record["local_orig"].as_bool(),
+            responder_local: record["local_resp"].as_bool(),
+        }
+    };
+    text.lines().map(conn).collect()
+}
+
+#[track_caller]
+fn agree(got: &Read, format: Format, expected: &(Vec<String>, BTreeMap<&'static str, u64>)) {
+    assert_eq!(got.error, None);
+    assert_eq!(got.format, Some(format));
+    assert_eq!(got.issues(), [""; 0]);
+    assert_eq!(got.connections, expected.0);
+    assert_eq!(got.reasons().into_iter().collect::<BTreeMap<_, _>>(), expected.1);
+}
+
+#[test]
+fn zeek_logs_agree_with_a_naive_parser() {
+    type Naive = fn(&str) -> Vec<Conn>;
+    let logs: [(&str, Format, Naive, usize); 4] = [
+        ("zeek/zat-conn.log", Format::ZeekTsv, zeek_tsv, 360),
+        ("zeek/slips-test10-conn.log", Format::ZeekTsv, zeek_tsv, 141),
+        ("zeek/slips-test9-conn.json.log", Format::ZeekJson, zeek_json, 576),
+        ("zeek/ocsf-conn.json.log", Format::ZeekJson, zeek_json, 1250),
+    ];
+    for (name, format, naive, rows) in logs {
+        let Some(bytes) = shared(name) else { continue };
+        let records = naive(std::str::from_utf8(&bytes).unwrap());
+        assert_eq!(records.len(), rows, "{name}");
+        for originator in [Originator::ByNetworks, Originator::AlwaysDevice] {
+            let settings = Settings { originator, ..Settings::default() };
+            let expected = expected(naive(std::str::from_utf8(&bytes).unwrap()).into_iter(), &settings);
+            for choice in [FormatChoice::Auto, FormatChoice::Zeek, FormatChoice::Exactly(format)] {
+                agree(&read(choice, &settings, &bytes), format, &expected);
+            }
+            agree(&read_pieces(FormatChoice::Auto, &settings, bytes.chunks(1)), format, &expected);
+        }
+    }
+}
+
+#[test]
+fn logs_one_behind_the_other_are_read_as_one() {
+    let (Some(a), Some(b)) = (shared("zeek/zat-conn.log"), shared("zeek/slips-test10-conn.log")) else {
+        return;
+    };
+    let settings = Settings { originator: Originator::AlwaysDevice, ..Settings::default() };
+    let both: Vec<u8> = [a.as_slice(), &b, &a].concat();
+    let read = |bytes: &[u8]| read(FormatChoice::Auto, &settings, bytes);
+    let (one, other) = (read(&a), read(&b));
+    let got = read(&both);
+    assert_eq!(got.issues(), [""; 0]);
+    assert_eq!(got.connections, [one.connections.as_slice(), &other.connections, &one.connections].concat());
+}
+
+#[test]
+fn the_hunting_export_agrees_with_a_naive_parser() {
+    let Some(bytes) = shared("mde/plaso-advanced-hunting.csv") else { return };
+    let rows = naive_csv(std::str::from_utf8(&bytes).unwrap());
+    let column = |name: &str| rows[0].iter().position(|column| column == name).unwrap();
+    let (time, device, ip, action) =
+        (column("Timestamp"), column("DeviceId"), column("RemoteIP"), column("ActionType"));
+    assert_eq!(rows.len(), 130);
+    let opened = rows[1..].iter().filter(|row| {
+        let actions = ["ConnectionSuccess", "ConnectionRequest", "ConnectionFound"];
+        actions.contains(&row[action].as_str()) && !row[ip].is_empty()
+    });
+    let expected: Vec<String> = opened
+        .map(|row| {
+            let at = &row[time][.."2023-12-21T19:04:59".len()];
+            format!("{} {} {at}Z", row[device], row[ip].trim_start_matches("::ffff:"))
+        })
+        .collect();
+    assert!(!expected.is_empty());
+    for choice in [FormatChoice::Auto, FormatChoice::Mde, Format::MdeHuntingCsv.into()] {
+        let got = read(choice, &Settings::default(), &bytes);
+        assert_eq!((got.error.as_ref(), got.format), (None, Some(Format::MdeHuntingCsv)));
+        assert_eq!(got.connections, expected);
+        assert_eq!(got.issues(), [""; 0]);
+        assert_eq!(got.tally.records(), 129);
+    }
+}
+
+/// Rows of CSV, character by character.
+fn naive_csv(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => cell.extend(characters.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {}
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            other => cell.push(other),
+        }
+    }
+    if !cell.is_empty() || !row.is_empty() {
+        row.push(cell);
+        rows.push(row);
+    }
+    rows
+}
