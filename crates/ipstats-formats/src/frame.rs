@@ -28,6 +28,8 @@ pub struct Frame {
 /// What the bytes of a frame are.
 #[derive(Debug)]
 pub(crate) enum Records {
+    /// None: the frame only tells of issues.
+    Nothing,
     /// Rows of a Zeek log, one a line.
     ZeekRows(Arc<zeek_tsv::Columns>),
     /// Rows of CSV.
@@ -63,6 +65,7 @@ impl Frame {
         }
         let reader = &mut Reader::new(settings, batch, tally);
         match &self.records {
+            Records::Nothing => {}
             Records::ZeekRows(columns) => self.lines(reader, |line, reader| columns.read(line, reader)),
             Records::JsonLines(format) => {
                 self.lines(reader, |line, reader| json_object(format, line, reader));
@@ -70,6 +73,11 @@ impl Frame {
             Records::JsonObjects(format, spans) => self.objects(format, spans, reader),
             Records::CsvRows(table) => self.rows(table, reader),
         }
+    }
+
+    /// A frame that only tells of issues.
+    pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
+        Self { bytes: Vec::new(), first_line: 0, issues, records: Records::Nothing, record_bytes_max: 0 }
     }
 
     /// Size of the records, in bytes.

@@ -1,6 +1,7 @@
 //! Why a record is not a connection, or is malformed.
 
 use ipstats_model::DeviceNameError;
+use ipstats_model::limits::DEVICE_NAME_BYTES_MAX;
 use std::fmt;
 
 /// Why a well-formed record is not a connection that a device of the organization opened.
@@ -27,7 +28,7 @@ pub enum NotAConnection {
 }
 
 /// Why a record cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Malformed {
     /// Longer than [`Limits::line_bytes_max`](crate::Limits::line_bytes_max).
     #[error("longer than {bytes_max} bytes")]
@@ -35,8 +36,8 @@ pub enum Malformed {
         /// The limit, in bytes.
         bytes_max: usize,
     },
-    /// The stream ends in the middle of the record.
-    #[error("cut off by the end of the stream")]
+    /// The line or the stream ends in the middle of the record.
+    #[error("cut off in the middle")]
     CutOff,
     /// Not UTF-8 text.
     #[error("not UTF-8")]
@@ -72,8 +73,20 @@ pub enum Malformed {
         expected: &'static str,
     },
     /// The device name is too long.
-    #[error(transparent)]
-    Device(#[from] DeviceNameError),
+    #[error("device name has {bytes} bytes; at most {DEVICE_NAME_BYTES_MAX} are accepted")]
+    DeviceTooLong {
+        /// Length of the name in bytes.
+        bytes: usize,
+    },
+}
+
+impl From<DeviceNameError> for Malformed {
+    fn from(error: DeviceNameError) -> Self {
+        match error {
+            DeviceNameError::Empty => Self::Missing { field: "device" },
+            DeviceNameError::TooLong { bytes } => Self::DeviceTooLong { bytes },
+        }
+    }
 }
 
 impl NotAConnection {

@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
 
     /// Records that `device` opened a connection to `ip` at `at`.
     pub(crate) fn connection(&mut self, device: &str, ip: CanonicalIp, at: Timestamp) -> Outcome {
-        self.batch.push(device, ip, at).map_err(Malformed::Device)?;
+        self.batch.push(device, ip, at).map_err(Malformed::from)?;
         self.tally.connection(at);
         Ok(())
     }
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(device(&by_mac, |_| {}, [INSIDE, OUTSIDE]), Ok("berlin/10.0.0.1".to_owned()));
         let long = Settings { site: Some("x".repeat(300)), ..Settings::default() };
         let error = device(&long, |_| {}, [INSIDE, OUTSIDE]).unwrap_err();
-        assert!(matches!(error, Rejected::Malformed(Malformed::Device(_))), "{error:?}");
+        assert!(matches!(error, Rejected::Malformed(Malformed::DeviceTooLong { bytes: 309 })), "{error:?}");
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub struct Tally {
     newest: Option<Timestamp>,
 }
 
-/// One malformed record: where it is and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One malformed record: where it is and what is wrong with it. Ordered by line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Issue {
     /// The line it starts on, counted from 1.
     pub line: u64,
@@ -70,7 +70,7 @@ impl Tally {
             *mine += theirs;
         }
         self.malformed += other.malformed;
-        other.issues.iter().for_each(|issue| self.keep(issue.line, || issue.problem.clone()));
+        other.issues.iter().for_each(|issue| self.keep(issue.clone()));
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.newest = self.newest.max(other.newest);
     }
@@ -92,15 +92,16 @@ impl Tally {
     /// Counts a malformed record that starts on `line`.
     pub(crate) fn malformed_at(&mut self, line: u64, problem: Malformed) {
         self.malformed += 1;
-        self.keep(line, || problem);
+        self.keep(Issue { line, problem });
     }
 
-    /// Keeps an issue if it is one of the first.
-    fn keep(&mut self, line: u64, problem: impl FnOnce() -> Malformed) {
-        let place = self.issues.partition_point(|kept| kept.line <= line);
+    /// Keeps an issue if it is one of the first. Several on one line are ordered by what they are, so that the order
+    /// of merging does not show.
+    fn keep(&mut self, issue: Issue) {
+        let place = self.issues.partition_point(|kept| *kept <= issue);
         if place < Self::ISSUES_MAX {
             self.issues.truncate(Self::ISSUES_MAX - 1);
-            self.issues.insert(place, Issue { line, problem: problem() });
+            self.issues.insert(place, issue);
         }
     }
 }
@@ -108,5 +109,42 @@ impl Tally {
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_in_any_order_keeps_the_first_issues_and_all_counts() {
+        let parts: Vec<Tally> = (0..20)
+            .map(|number| {
+                let mut part = Tally::default();
+                part.connection(Timestamp::from_second(number));
+                part.not_a_connection_for(NotAConnection::NotInternal);
+                part.malformed_at(
+                    1 + number.unsigned_abs() / 2,
+                    Malformed::TooLong { bytes_max: 20 - part.issues.len() },
+                );
+                part.malformed_at(1 + number.unsigned_abs() / 2, Malformed::CutOff);
+                part
+            })
+            .collect();
+        let merge = |parts: &mut dyn Iterator<Item = &Tally>| {
+            let mut whole = Tally::default();
+            parts.for_each(|part| whole.merge(part));
+            whole
+        };
+        let whole = merge(&mut parts.iter());
+        assert_eq!(whole, merge(&mut parts.iter().rev()));
+        assert_eq!((whole.connections(), whole.malformed(), whole.records()), (20, 40, 80));
+        assert_eq!(whole.not_a_connection().collect::<Vec<_>>(), [(NotAConnection::NotInternal, 20)]);
+        assert_eq!(whole.issues().len(), Tally::ISSUES_MAX);
+        assert_eq!(whole.issues().last().map(|issue| issue.line), Some(3));
+        assert_eq!(
+            (whole.oldest(), whole.newest()),
+            (Some(Timestamp::from_second(0)), Some(Timestamp::from_second(19)))
+        );
     }
 }

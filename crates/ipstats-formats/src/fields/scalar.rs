@@ -49,7 +49,8 @@ impl Scalar<'_> {
         let time = match self {
             Self::Integer(seconds) => time::from_seconds(*seconds),
             Self::Float(seconds) => time::from_seconds_float(*seconds),
-            _ => time::from_text(self.needed_text(field)?, zone),
+            Self::Bool(_) | Self::Compound => None,
+            Self::Null | Self::Text(_) => time::from_text(self.needed_text(field)?, zone),
         };
         time.ok_or_else(|| self.is_not(A_TIME, field))
     }
@@ -73,7 +74,7 @@ impl Scalar<'_> {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
-            Self::Float(value) => value.to_string(),
+            Self::Float(value) => format!("{value:?}"),
             Self::Text(text) => shown(text),
             Self::Compound => "an array or an object".to_owned(),
         };

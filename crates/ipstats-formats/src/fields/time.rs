@@ -104,6 +104,9 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> Option<i64> {
     Some((year - 1970) * 365 + leap_days + before + leap_day_this_year + day - 1)
 }
 
+/// How the portal of Sentinel writes times into CSV, in columns it calls `TimeGenerated [UTC]`.
+const SENTINEL_EXPORT: &str = "%m/%d/%Y, %I:%M:%S%.f %p";
+
 /// Everything else that is a time: offsets, a space for the `T`, leap seconds; and a civil time where that is UTC.
 fn from_civil_text(text: &str, zone: Zone) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
@@ -112,7 +115,8 @@ fn from_civil_text(text: &str, zone: Zone) -> Option<Timestamp> {
     if zone == Zone::Required || text.len() < "2017-08-29T13:32".len() {
         return None;
     }
-    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+    let civil: jiff::civil::DateTime =
+        text.parse().or_else(|_| jiff::civil::DateTime::strptime(SENTINEL_EXPORT, text)).ok()?;
     let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     Some(Timestamp::from_second(time.as_second() - i64::from(time.subsec_nanosecond() < 0)))
 }
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_time_without_a_zone_is_utc_only_where_the_format_says_so() {
-        for text in ["2023-12-21T19:04:59.0109752", "2023-12-21 19:04:59"] {
+        for text in ["2023-12-21T19:04:59.0109752", "2023-12-21 19:04:59", "12/21/2023, 7:04:59.010 PM"] {
             assert_eq!(shown(text, Zone::Utc).as_deref(), Some("2023-12-21T19:04:59Z"), "{text}");
             assert_eq!(shown(text, Zone::Required), None, "{text}");
         }

@@ -28,7 +28,7 @@ pub(crate) struct Columns {
     count: usize,
 }
 
-/// The columns that are read. Persisted nowhere: the numbers are places in [`Row`].
+/// The columns that are read. The numbers are places in [`Row`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     Time,
@@ -75,11 +75,6 @@ impl Columns {
         let read = fields.iter().rposition(|field| *field != Field::Other).map_or(0, |last| last + 1);
         fields.truncate(read);
         Ok(Self { header, fields, count })
-    }
-
-    /// Columns of a stream without rows.
-    pub(crate) fn none() -> Self {
-        Self { header: Header::default(), fields: Vec::new(), count: 0 }
     }
 
     /// Reads one line of rows, without its line end.

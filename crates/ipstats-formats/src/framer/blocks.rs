@@ -44,6 +44,7 @@ pub(super) struct Blocks<E> {
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     pub(super) first_line: u64,
+    /// What was dropped behind these records.
     pub(super) issues: Vec<Issue>,
 }
 

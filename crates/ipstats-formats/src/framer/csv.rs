@@ -1,6 +1,6 @@
 //! CSV: the header row says where the columns are, the rows below go into frames.
 
-use super::blocks::{Block, Blocks};
+use super::blocks::{Block, Blocks, line_ends};
 use crate::error::StreamError;
 use crate::fields::csv::{RowScanner, cells};
 use crate::formats::CsvFormat;
@@ -42,34 +42,33 @@ impl CsvFramer {
 impl Header {
     fn frame(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         while self.table.is_none() && !block.bytes.is_empty() {
-            self.first_row(&mut block)?;
+            self.first_row(&mut block, frames)?;
         }
-        // Without a table there are no rows; what was too long to be a header is reported all the same.
-        let table = self
-            .table
-            .clone()
-            .unwrap_or_else(|| Arc::new(CsvTable { format: self.format, places: Vec::new() }));
-        frames.push(block.into_frame(Records::CsvRows(table), self.limits));
+        let records =
+            self.table.as_ref().map_or(Records::Nothing, |table| Records::CsvRows(Arc::clone(table)));
+        frames.push(block.into_frame(records, self.limits));
         Ok(())
     }
 
     /// Takes the first row out of the block: the header, unless it is blank or too long.
-    fn first_row(&mut self, block: &mut Block) -> Result<(), StreamError> {
+    fn first_row(&mut self, block: &mut Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         let end = RowScanner::default().row_end(&block.bytes, self.limits.line_bytes_max);
         let length = end.map_or(block.bytes.len(), |end| end.length);
         let row: Vec<u8> = block.bytes.drain(..length).collect();
+        let line = block.first_line;
+        block.first_line += line_ends(&row);
         if end.is_some_and(|end| end.too_long) {
             let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
-            block.issues.push(Issue { line: block.first_line, problem });
+            frames.push(Frame::of_issues(vec![Issue { line, problem }]));
         } else if !row.trim_ascii().is_empty() {
+            let format = self.format.format;
             let places = places(self.format, &row).map_err(|missing| StreamError::MissingColumns {
-                line: block.first_line,
-                format: self.format.format,
+                line,
+                format,
                 missing,
             })?;
             self.table = Some(Arc::new(CsvTable { format: self.format, places }));
         }
-        block.first_line += super::blocks::line_ends(&row);
         Ok(())
     }
 }

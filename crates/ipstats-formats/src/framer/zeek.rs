@@ -42,8 +42,7 @@ impl ZeekFramer {
 
 impl Headers {
     /// Makes a frame of each run of rows between header lines.
-    fn frames(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        let mut issues = std::mem::take(&mut block.issues);
+    fn frames(&mut self, block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         let mut line = block.first_line;
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
@@ -52,14 +51,13 @@ impl Headers {
                 let end = memmem::find(rest, b"\n#").map_or(rest.len(), |at| at + 1);
                 if end == block.bytes.len() {
                     // The usual block has no header line in it and becomes a frame as it is.
-                    let rows = Block { bytes: block.bytes, first_line: line, issues };
+                    let rows = Block { bytes: block.bytes, first_line: line, issues: block.issues };
                     frames.push(rows.into_frame(records, self.limits));
                     return Ok(());
                 }
                 let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                 rest = behind;
-                let rows =
-                    Block { bytes: rows.to_vec(), first_line: line, issues: std::mem::take(&mut issues) };
+                let rows = Block { bytes: rows.to_vec(), first_line: line, issues: Vec::new() };
                 line += line_ends(&rows.bytes);
                 frames.push(rows.into_frame(records, self.limits));
             } else {
@@ -68,18 +66,15 @@ impl Headers {
                 rest = behind.split_first().map_or(&[], |(_, rest)| rest);
                 if text.len() > self.limits.line_bytes_max {
                     let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
-                    issues.push(Issue { line, problem });
+                    frames.push(Frame::of_issues(vec![Issue { line, problem }]));
                 } else {
                     self.header_line(text.trim_ascii(), line)?;
                 }
                 line += 1;
             }
         }
-        if !issues.is_empty() {
-            // Nothing but header lines; without columns there are no rows, and the frame is empty.
-            let columns = Columns::none();
-            let nothing = Block { bytes: Vec::new(), first_line: line, issues };
-            frames.push(nothing.into_frame(Records::ZeekRows(Arc::new(columns)), self.limits));
+        if !block.issues.is_empty() {
+            frames.push(Frame::of_issues(block.issues));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Tests of the crate from outside, over sample data.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod chunks;
 mod real_logs;
-
+mod samples;
 mod support;

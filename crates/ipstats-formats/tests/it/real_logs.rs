@@ -11,6 +11,7 @@ const OPENED: [&str; 6] = ["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
 const ATTEMPTED: [&str; 4] = ["S0", "REJ", "RSTOS0", "SH"];
 
 /// The bytes of a shared log, or nothing and a loud word where the folder is absent.
+#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 fn shared(name: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("IPSTATS_SHARED_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
@@ -65,6 +66,7 @@ fn expected(
         } else if !OPENED.contains(&conn.state.as_str()) {
             "startNotSeen"
         } else {
+            #[expect(clippy::cast_possible_truncation, reason = "times of real logs fit")]
             let at = jiff::Timestamp::from_second(conn.ts.floor() as i64).unwrap();
             connections.push(format!("{} {} {at}", conn.originator, conn.responder));
             continue;

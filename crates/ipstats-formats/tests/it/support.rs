@@ -21,11 +21,11 @@ pub(crate) fn frames<'a>(
     limits: Limits,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<Frame>, Framer, Option<StreamError>) {
-    let mut framer = Framer::new(choice, limits);
+    let mut stream = Framer::new(choice, limits);
     let mut frames = Vec::new();
-    let fed = pieces.into_iter().try_for_each(|piece| framer.feed(piece, &mut frames));
-    let error = fed.and_then(|()| framer.finish(&mut frames)).err();
-    (frames, framer, error)
+    let fed = pieces.into_iter().try_for_each(|piece| stream.feed(piece, &mut frames));
+    let error = fed.and_then(|()| stream.finish(&mut frames)).err();
+    (frames, stream, error)
 }
 
 /// Reads a stream that comes in these pieces.
@@ -34,7 +34,7 @@ pub(crate) fn read_pieces<'a>(
     settings: &Settings,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Read {
-    let (frames, framer, error) = frames(choice, settings.limits, pieces);
+    let (frames, stream, error) = frames(choice, settings.limits, pieces);
     let (mut connections, mut tally) = (Vec::new(), Tally::default());
     // As threads would: each frame into a batch and a tally of its own.
     for frame in &frames {
@@ -47,7 +47,7 @@ pub(crate) fn read_pieces<'a>(
         tally.merge(&part);
     }
     assert_eq!(connections.len() as u64, tally.connections());
-    Read { format: framer.format(), connections, tally, error }
+    Read { format: stream.format(), connections, tally, error }
 }
 
 /// Reads a stream that comes in one piece.
