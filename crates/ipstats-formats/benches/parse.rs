@@ -1,5 +1,6 @@
 //! How fast a stream is cut and parsed, on one core. Rows are as long as real ones: about 137 bytes of Zeek TSV with
 //! the default columns, about 350 bytes of Zeek JSON, about 1 KiB of Defender's streaming export.
+#![expect(missing_docs, reason = "criterion_group! makes a public function")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ipstats_formats::{Format, Frame, Framer, Limits, Settings, Tally};
@@ -162,13 +163,13 @@ fn parse(criterion: &mut Criterion) {
     ];
     let settings = Settings::default();
     for (format, layout, text) in &streams {
-        eprintln!("{format} {layout}: {} bytes a row", text.len() as u64 / ROWS);
+        let layout = format!("{layout} of {} bytes", text.len() as u64 / ROWS);
         let mut group = criterion.benchmark_group(format.name());
         group.throughput(Throughput::Elements(ROWS)).sample_size(20);
         let mut frames = Vec::new();
         group.bench_function(format!("frame {layout}"), |bencher| {
             bencher.iter(|| {
-                in_chunks(*format, text, &mut frames, |frames| frames.clear());
+                in_chunks(*format, text, &mut frames, Vec::clear);
             });
         });
         let mut batch = Batch::new();

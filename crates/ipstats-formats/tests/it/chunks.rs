@@ -113,8 +113,9 @@ proptest! {
 /// A stream of several frames, whose records must all be found with their lines.
 #[test]
 fn long_streams_are_cut_into_frames_of_whole_records() {
+    type Record = fn(u32) -> String;
     let header = "#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
-    let streams: [(Format, &str, fn(u32) -> String); 4] = [
+    let streams: [(Format, &str, Record); 4] = [
         (Format::ZeekTsv, header, |n| {
             format!("{n}.5\t10.0.0.1\t8.8.8.8\t{}\n", if n % 1000 == 999 { "?" } else { "SF" })
         }),
