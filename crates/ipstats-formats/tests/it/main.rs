@@ -4,4 +4,6 @@
 mod chunks;
 mod real_logs;
 mod samples;
+mod semantics;
+mod stream;
 mod support;

@@ -1,0 +1,84 @@
+//! What the settings of a source change.
+
+use crate::support::{Read, read};
+use ipstats_formats::{CountRule, DeviceFrom, Format, Originator, Settings};
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)).unwrap()
+}
+
+fn read_sample(format: Format, name: &str, settings: &Settings) -> Read {
+    read(format, settings, &sample(name))
+}
+
+#[test]
+fn records_of_other_tenants_do_not_count() {
+    let name = "mde-streaming/storage-PT1H.json";
+    let tenant = |text: &str| Settings { only_tenant: Some(text.parse().unwrap()), ..Settings::default() };
+    let all = read_sample(Format::MdeStreaming, name, &Settings::default());
+    let ours = read_sample(Format::MdeStreaming, name, &tenant("3F2504E0-4F89-41D3-9A0C-0305E82C3301"));
+    let theirs = read_sample(Format::MdeStreaming, name, &tenant("00000000-0000-0000-0000-000000000001"));
+    assert_eq!(all.tally.connections(), 3);
+    assert_eq!((ours.tally.connections(), ours.reasons()), (2, vec![("otherTenant", 1), ("failed", 1)]));
+    assert_eq!((theirs.tally.connections(), theirs.reasons()), (1, vec![("otherTenant", 3)]));
+    assert_eq!(theirs.connections, ["other 203.0.113.7 2026-11-01T10:00:00Z"]);
+}
+
+#[test]
+fn attempts_count_where_the_operator_says_so() {
+    let attempted = Settings { count: CountRule::Attempted, ..Settings::default() };
+    for (format, name, attempts) in [
+        (Format::ZeekTsv, "zeek-tsv/conn.log", 4),
+        (Format::ZeekJson, "zeek-json/conn.json.log", 1),
+        (Format::MdeStreaming, "mde-streaming/event-hub.json", 3),
+        (Format::MdeHuntingCsv, "mde-hunting-csv/defender.csv", 1),
+    ] {
+        let opened = read_sample(format, name, &Settings::default());
+        let both = read_sample(format, name, &attempted);
+        assert!(opened.reasons().contains(&("failed", attempts)), "{name}");
+        assert!(both.reasons().iter().all(|(reason, _)| *reason != "failed"), "{name}");
+        assert_eq!(both.tally.connections(), opened.tally.connections() + attempts, "{name}");
+    }
+}
+
+#[test]
+fn devices_of_zeek_are_named_as_the_operator_says() {
+    let first = |settings: &Settings| {
+        read_sample(Format::ZeekTsv, "zeek-tsv/conn.log", settings).connections[0].clone()
+    };
+    let site = Settings { site: Some("berlin".to_owned()), ..Settings::default() };
+    assert_eq!(first(&site), "berlin/10.0.0.5 203.0.113.7 2026-11-01T10:00:00Z");
+    let mac = Settings { device_from: DeviceFrom::Mac, ..site.clone() };
+    assert_eq!(first(&mac), "08:00:27:ab:cd:02 203.0.113.7 2026-11-01T10:00:00Z");
+    let json = read_sample(Format::ZeekJson, "zeek-json/corelight-array.json", &mac);
+    let devices: Vec<_> = json.connections.iter().map(|connection| connection.split(' ').next()).collect();
+    assert_eq!(devices, [Some("08:00:27:ab:cd:02"), Some("berlin/10.0.0.6"), Some("berlin/10.0.0.7")]);
+    // Formats that name their devices keep those names.
+    let own = read_sample(Format::IpstatsCsv, "csv/own.csv", &mac);
+    assert_eq!(
+        own.connections,
+        read_sample(Format::IpstatsCsv, "csv/own.csv", &Settings::default()).connections
+    );
+}
+
+#[test]
+fn other_networks_and_originators_may_be_the_organizations_own() {
+    let count = |settings: &Settings, reason: &str| {
+        let read = read_sample(Format::ZeekTsv, "zeek-tsv/conn.log", settings);
+        read.reasons().into_iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| count)
+    };
+    let default = Settings::default();
+    assert_eq!((count(&default, "notInternal"), count(&default, "inbound")), (2, 1));
+    let any = Settings { originator: Originator::AlwaysDevice, ..Settings::default() };
+    assert_eq!((count(&any, "notInternal"), count(&any, "inbound")), (0, 1));
+    let public =
+        Settings { internal_networks: vec!["203.0.113.0/24".parse().unwrap()], ..Settings::default() };
+    let read = read_sample(Format::ZeekTsv, "zeek-tsv/conn.log", &public);
+    assert!(
+        read.connections.contains(&"203.0.113.9 10.0.0.5 2026-11-01T10:00:02Z".to_owned()),
+        "{}",
+        read.shown()
+    );
+    // The hosts in 10.0.0.0/8 are no longer internal, and what they opened to 203.0.113.x came from outside.
+    assert!(read.reasons().contains(&("inbound", 14)), "{}", read.shown());
+}
