@@ -52,3 +52,37 @@ fn log(span: &Span, response: &Response, elapsed: Duration) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::{Request, StatusCode};
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    async fn answer(path: &str) -> (StatusCode, String) {
+        let router = Router::new()
+            .route("/panic", get(async || -> &'static str { panic!("the secret of the inside") }))
+            .route("/endless", get(std::future::pending::<&'static str>));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = around(router).oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_nothing() {
+        let (status, body) = answer("/panic").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("InternalServerError") && !body.contains("inside"), "{body}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_without_an_end_is_given_up() {
+        let (status, body) = answer("/endless").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("took too long"), "{body}");
+    }
+}

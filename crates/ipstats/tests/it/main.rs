@@ -1,4 +1,13 @@
 //! Integration tests of the binary's library, and of the binary.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do: by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do: by panicking"
+)]
 
 mod config;
+mod http;
+mod serve;
+mod tidy;

@@ -1,0 +1,199 @@
+//! The real binary: started, asked, stopped.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+struct Service {
+    process: Child,
+    /// Host and port.
+    address: String,
+}
+
+fn ipstats(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipstats"));
+    command.env_clear().env("IPSTATS_DATA_DIR", data_dir);
+    command
+}
+
+impl Service {
+    fn start(data_dir: &Path) -> Self {
+        let mut command = ipstats(data_dir);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address =
+            line.trim().strip_prefix("listening on http://").expect("the address is printed").to_owned();
+        Self { process, address }
+    }
+
+    /// Sends a request as it stands and reads the answer to its end: status line and headers, and body.
+    fn send(&self, request: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        (head.to_owned(), body.to_owned())
+    }
+
+    fn get(&self, path: &str, token: &str) -> (String, String) {
+        let host = &self.address;
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &self.process.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Asks the service to stop; what it leaves behind.
+    fn stop(self) -> Output {
+        self.signal("TERM");
+        self.process.wait_with_output().unwrap()
+    }
+}
+
+/// A value of the first start's file.
+fn first_start(data_dir: &Path, key: &str) -> String {
+    let text = std::fs::read_to_string(data_dir.join("first-start.toml")).unwrap();
+    let line = text.lines().find_map(|line| line.trim_start_matches("# ").strip_prefix(&format!("{key} = ")));
+    line.unwrap().trim_matches('"').to_owned()
+}
+
+#[test]
+fn a_service_without_configuration_answers_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let service = Service::start(&data_dir);
+
+    let (tenant, secret) = (first_start(&data_dir, "id"), first_start(&data_dir, "client_secret"));
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={secret}&resource=https%3A%2F%2Fapi.securitycenter.windows.com",
+        first_start(&data_dir, "client_id")
+    );
+    let (head, body) = service.send(&format!(
+        "POST /{tenant}/oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{form}",
+        form.len()
+    ));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}\n{body}");
+    let token = serde_json::from_str::<Value>(&body).unwrap()["access_token"].as_str().unwrap().to_owned();
+    let (head, body) = service.get("/api/ips/10.209.67.177/stats", &token);
+    assert!(head.starts_with("HTTP/1.1 404 ") && body.contains("ResourceNotFound"), "{head}\n{body}");
+
+    let printed = ipstats(&data_dir).args(["token", "--app", "default"]).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let (head, body) = service.get("/api/ips/nonsense/stats", printed.trim());
+    assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("InvalidIpAddress"), "{head}\n{body}");
+
+    let output = service.stop();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    let target =
+        serde_json::from_str::<Value>(&body).unwrap()["error"]["target"].as_str().unwrap().to_owned();
+    assert!(log.contains(&target), "the error's target is in the log: {log}");
+    for hidden in [secret.as_str(), &token, printed.trim()] {
+        assert!(!log.contains(hidden), "secrets and tokens are not logged");
+    }
+}
+
+#[test]
+fn a_request_under_way_is_finished_when_the_service_is_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path());
+    let mut stream = TcpStream::connect(&service.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The head is there, so the request has begun; the body is not.
+    stream
+        .write_all(b"POST /default/oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    service.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(TcpStream::connect(&service.address).is_err(), "nothing more is accepted");
+    stream.write_all(b"grant_type=x").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("unsupported_grant_type"), "{answer:?}");
+    assert_eq!(service.stop().status.code(), Some(0));
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = ipstats(folder.path()).args(["serve", "--listen", &address]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains(&address) && message.contains("--listen"), "{message}");
+}
+
+#[test]
+fn a_configuration_is_read_again_on_sighup() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    std::fs::write(&file, "unknown_ip = 'not_found'").unwrap();
+    let mut command = ipstats(folder.path());
+    let printed = command.args(["token", "--app", "default"]).output().unwrap();
+    let token = String::from_utf8(printed.stdout).unwrap().trim().to_owned();
+    let service = {
+        let mut command = ipstats(folder.path());
+        command.env("IPSTATS_CONFIG", &file).args(["serve", "--listen", "127.0.0.1:0"]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Service { process, address: line.trim().trim_start_matches("listening on http://").to_owned() }
+    };
+    let status = |service: &Service| service.get("/api/ips/1.2.3.4/stats", &token).0[9..12].to_owned();
+    assert_eq!(status(&service), "404");
+    std::fs::write(&file, "unknown_ip = 'zero'").unwrap();
+    service.signal("HUP");
+    let mut answers = (0..250).map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        status(&service)
+    });
+    assert!(answers.any(|answer| answer == "200"), "the new configuration is in force");
+
+    std::fs::write(&file, "unknown_ip = 'nonsense'").unwrap();
+    service.signal("HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(status(&service), "200", "an unusable configuration changes nothing");
+    let log = String::from_utf8(service.stop().stderr).unwrap();
+    assert!(log.contains("stays as it was") && log.contains("nonsense"), "{log}");
+}
+
+#[test]
+fn bad_usage_is_exit_code_2_and_a_failure_is_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| ipstats(folder.path()).args(arguments).output().unwrap().status.code();
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["serve", "--port", "1"]), Some(2));
+    assert_eq!(code(&["serve", "--as-of", "yesterday"]), Some(2));
+    assert_eq!(code(&["config", "check"]), Some(0));
+    assert_eq!(code(&["config", "check", "--config", "/nowhere.toml"]), Some(1));
+    assert_eq!(code(&["token", "--app", "nobody"]), Some(1));
+}
+
+#[test]
+fn a_new_secret_matches_the_hash_printed_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = ipstats(folder.path()).arg("secret").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    let hash: ipstats::secret::SecretHash = value("secret_hash").parse().unwrap();
+    assert!(hash.verify(&value("secret ").into()));
+}

@@ -1,0 +1,85 @@
+//! The arrows inside the crate (ARCHITECTURE.md): who may name whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file of the crate with its path below `src`, comments left out.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().display().to_string();
+                files.push((name, code(&fs::read_to_string(&path).unwrap())));
+            }
+        }
+    }
+    assert!(files.len() > 20, "the sources are found: {}", files.len());
+    files
+}
+
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Asserts that only files below one of `allowed` contain any of `words`.
+fn only(allowed: &[&str], words: &[&str]) {
+    let mut found = false;
+    for (name, text) in sources() {
+        for word in words.iter().filter(|word| text.contains(**word)) {
+            found = true;
+            assert!(allowed.iter().any(|place| name.starts_with(place)), "{name} may not name {word}");
+        }
+    }
+    assert!(found, "nothing names {words:?}: this rule guards nothing");
+}
+
+/// Asserts that files below `place` contain none of `words`.
+fn never(place: &str, words: &[&str]) {
+    let files: Vec<_> = sources().into_iter().filter(|(name, _)| name.starts_with(place)).collect();
+    assert!(!files.is_empty(), "there is nothing below {place}: this rule guards nothing");
+    for (name, text) in files {
+        for word in words {
+            assert!(!text.contains(word), "{name} may not name {word}");
+        }
+    }
+}
+
+#[test]
+fn only_http_names_axum() {
+    only(&["http/"], &["axum", "hyper", "tower"]);
+}
+
+#[test]
+fn only_config_reads_the_environment() {
+    only(&["config/"], &["env::var", "env::vars"]);
+}
+
+#[test]
+fn only_the_clock_reads_time() {
+    only(&["clock.rs"], &["SystemTime"]);
+}
+
+#[test]
+fn only_the_command_line_writes_to_the_terminal() {
+    only(&["cli/"], &["stdout()"]);
+}
+
+#[test]
+fn the_arrows_point_down() {
+    never("clock.rs", &["crate::"]);
+    never("secret.rs", &["crate::"]);
+    never("private_file.rs", &["crate::"]);
+    for place in ["config/", "telemetry.rs", "answer.rs"] {
+        never(place, &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::store"]);
+    }
+    never("auth/", &["crate::cli", "crate::http", "crate::ingest", "crate::store"]);
+    never("store/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest"]);
+    never("ingest/", &["crate::auth", "crate::cli", "crate::http"]);
+    never("http/", &["crate::cli"]);
+}
