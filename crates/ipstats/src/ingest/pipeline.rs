@@ -40,7 +40,8 @@ impl Stop {
         !self.0.swap(true, Ordering::Relaxed)
     }
 
-    pub(super) fn requested(&self) -> bool {
+    /// Whether it was asked to stop.
+    pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
