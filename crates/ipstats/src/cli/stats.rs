@@ -16,7 +16,7 @@ use clap::Args;
 use details::Details;
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use question::Question;
-use serde_json::json;
+use serde::Serialize;
 use std::io::{self, BufRead};
 use std::process::ExitCode;
 use table::Table;
@@ -77,14 +77,31 @@ fn print_json(ips: &[String], question: &Question<'_>, config: &Config) -> anyho
         };
         output::result(match answer {
             Ok(answer) => serde_json::to_string(&answer.with_context(&url))?,
-            Err(no_answer) => error_line(&text, &no_answer),
+            Err(no_answer) => error_line(&text, &no_answer)?,
         })?;
     }
     Ok(code)
 }
 
-fn error_line(ip: &str, error: &NoAnswer) -> String {
-    json!({ "ipAddress": ip, "error": { "code": error.code(), "message": error.to_string() } }).to_string()
+fn error_line(ip: &str, error: &NoAnswer) -> serde_json::Result<String> {
+    serde_json::to_string(&ErrorLine {
+        ip_address: ip,
+        error: ErrorBody { code: error.code(), message: error.to_string() },
+    })
+}
+
+/// A line about an IP that has no answer.
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    #[serde(rename = "ipAddress")]
+    ip_address: &'a str,
+    error: ErrorBody,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    code: &'static str,
+    message: String,
 }
 
 fn print_text(args: &StatsArgs, question: &Question<'_>) -> anyhow::Result<ExitCode> {

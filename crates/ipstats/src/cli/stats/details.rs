@@ -135,7 +135,7 @@ fn sparkline(days: &[DayPrevalence]) -> String {
 fn age(time: Timestamp, now: Timestamp) -> String {
     match now.second().saturating_sub(time.second()) {
         ..60 => "just now".to_owned(),
-        seconds @ 60..7200 => format!("{} minutes ago", seconds / 60),
+        seconds @ 60..7200 => format!("{} min ago", seconds / 60),
         seconds @ 7200..172_800 => format!("{} hours ago", seconds / 3600),
         seconds => format!("{} days ago", seconds / 86_400),
     }
@@ -191,7 +191,7 @@ mod tests {
                 "10.209.67.177",
                 "  contacted by  11 devices in the last 2 days",
                 "  first seen    2017-08-28T09:46:19Z  27 hours ago",
-                "  last seen     2017-08-29T13:30:29Z  2 minutes ago",
+                "  last seen     2017-08-29T13:30:29Z  2 min ago",
                 "  first ever    2017-07-20T13:32:59Z  40 days ago",
                 "  devices in    hour: 2   30 days: 11",
                 "  per day       ·▂█",

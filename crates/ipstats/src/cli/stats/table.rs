@@ -54,7 +54,9 @@ impl Row {
             IpStatistics::NotInWindow => {
                 Self { first_ever, ..Self::saying(&ip.to_string(), "not in the window") }
             }
-            IpStatistics::Unknown => Self { first_ever, ..Self::saying(&ip.to_string(), "not in 30 days") },
+            IpStatistics::Unknown => {
+                Self { first_ever, ..Self::saying(&ip.to_string(), "not in the last 30 days") }
+            }
         };
         Ok(row)
     }
