@@ -25,11 +25,15 @@ pub struct ServeArgs {
     listen: Option<SocketAddr>,
     #[command(flatten)]
     clock: ClockArgs,
+    /// Go on although a damaged disk lost records that were acknowledged (import the logs of that time again)
+    #[arg(long)]
+    accept_lost_batches: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let flags = Flags { listen: args.listen, ..args.place.flags() };
+    let accept_lost_batches = args.accept_lost_batches;
+    let flags = Flags { listen: args.listen, accept_lost_batches, ..args.place.flags() };
     let mut config = Config::load(&flags)?;
     telemetry::init(&config);
     for warning in &config.warnings {

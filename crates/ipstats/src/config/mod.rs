@@ -50,6 +50,8 @@ pub struct Config {
     pub store: StoreBackend,
     /// Memory of the store, in bytes.
     pub memory_bytes_max: u64,
+    /// Open the store although acknowledged batches are missing from it. Never in a file: it is meant for once.
+    pub accept_lost_batches: bool,
     /// What is answered for an IP that was not contacted in the retained 30 days.
     pub unknown_ip: UnknownIp,
     /// The audiences that tokens may be made out to.
@@ -75,6 +77,8 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--accept-lost-batches`.
+    pub accept_lost_batches: bool,
 }
 
 /// Everything that is wrong with the configuration, one problem a line.
@@ -130,6 +134,7 @@ impl Config {
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
             store,
             memory_bytes_max: memory.map_or_else(machine::default_memory_bytes, |memory| memory.0),
+            accept_lost_batches: flags.accept_lost_batches,
             unknown_ip,
             audiences: audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec()),
             log_level,

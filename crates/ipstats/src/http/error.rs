@@ -154,12 +154,11 @@ mod tests {
 
     #[test]
     fn the_log_gets_the_causes_on_one_line() {
-        let read = ipstats_engine::RecordError::Closed;
-        let error = ApiError::from(StoreError::Write(read));
-        assert_eq!(
-            chain(&error),
-            "The service is not available right now. Try again later.: the store cannot be written: the engine is closed"
-        );
+        let cause = ipstats_engine::ReadError::Storage("disk on fire".to_owned());
+        let error = ApiError::from(StoreError::Read(cause));
+        let expected = "The service is not available right now. Try again later.: the store cannot be read: ";
+        let text = chain(&error);
+        assert!(text.starts_with(expected) && text.ends_with("disk on fire"), "{text}");
         let error =
             ApiError::from("1.2.3.4\nINFO all is well".parse::<ipstats_model::CanonicalIp>().unwrap_err());
         assert!(!chain(&error).contains('\n'));

@@ -32,13 +32,22 @@ pub enum OpenStoreError {
 /// Opens the engine in the configured data folder. A clock pinned before data already stored is refused: answers would
 /// depend on what was imported first.
 pub fn open_engine(config: &Config, clock: &Clock) -> Result<Engine, OpenStoreError> {
-    let options = Options { memory_bytes_max: config.memory_bytes_max, ..Options::default() };
+    let options = Options {
+        memory_bytes_max: config.memory_bytes_max,
+        accept_lost_batches: config.accept_lost_batches,
+    };
     let engine = Engine::open(&config.data_dir, options)?;
-    match (clock.pinned(), engine.newest_event()) {
+    check_pin(clock.pinned(), engine.newest_event())?;
+    Ok(engine)
+}
+
+/// The same tolerance as on the way in: a record may lie a little ahead of the clock it arrived by.
+fn check_pin(pinned: Option<Timestamp>, newest: Option<Timestamp>) -> Result<(), OpenStoreError> {
+    match (pinned, newest) {
         (Some(pinned), Some(newest)) if newest > pinned.plus_seconds(CLOCK_AHEAD_SECONDS_MAX) => {
             Err(OpenStoreError::PinnedBeforeData { pinned, newest })
         }
-        _ => Ok(engine),
+        _ => Ok(()),
     }
 }
 
@@ -105,12 +114,34 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, Flags};
     use ipstats_model::LookBack;
+    use std::path::Path;
+
+    fn config(data_dir: &Path) -> Config {
+        let flags = Flags { data_dir: Some(data_dir.to_owned()), ..Flags::default() };
+        Config::load_in(&flags, &Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn a_clock_pinned_before_the_data_is_refused_with_a_way_out() {
+        let newest: Timestamp = "2018-06-01T12:00:00Z".parse().unwrap();
+        for pinned in [None, Some(newest), Some(newest.plus_seconds(86_400)), Some(newest.plus_seconds(-300))]
+        {
+            assert!(check_pin(pinned, Some(newest)).is_ok(), "{pinned:?}");
+        }
+        let error = check_pin(Some(newest.plus_seconds(-301)), Some(newest)).unwrap_err().to_string();
+        assert!(
+            error.contains("--as-of 2018-06-01T11:54:59Z") && error.contains("2018-06-01T12:00:00Z"),
+            "{error}"
+        );
+        assert!(check_pin(Some(newest), None).is_ok());
+    }
 
     #[tokio::test]
     async fn what_is_recorded_is_answered_until_the_store_is_closed() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(Engine::open(folder.path(), Options::default()).unwrap());
+        let store = Store::new(open_engine(&config(folder.path()), &Clock::System).unwrap());
         let now: Timestamp = "2017-08-29T13:32:59Z".parse().unwrap();
         let (ours, theirs) = (Organization::from_bytes([1; 16]), Organization::from_bytes([2; 16]));
         let ip = "10.209.67.177".parse().unwrap();

@@ -15,7 +15,7 @@ async fn a_service_is_alive_and_ready_without_a_token() {
 async fn a_closing_service_is_alive_but_not_ready_and_answers_503() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(&folder, "");
-    let engine = Engine::open(&config.data_dir, Options::default()).unwrap();
+    let engine = open_engine(&config, &Clock::System).unwrap();
     let clock = Clock::Pinned(time(TOKEN_NOW));
     let listening = "127.0.0.1:8080".parse().unwrap();
     let app = App::new(&config, KEY.0.clone(), Store::new(engine), listening, clock.clone(), clock).unwrap();

@@ -16,8 +16,7 @@ use ipstats::clock::{Clock, ManualClock};
 use ipstats::config::{Config, Environment, Flags};
 use ipstats::http::{App, router};
 use ipstats::secret::{Secret, SecretHash};
-use ipstats::store::Store;
-use ipstats_engine::{Engine, Options};
+use ipstats::store::{Store, open_engine};
 use ipstats_model::{Batch, Organization, Timestamp};
 use serde_json::{Value, json};
 use std::fs;
@@ -77,7 +76,7 @@ impl TestApp {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, settings);
         let (data_clock, token_clock) = (ManualClock::at(time(NOW)), ManualClock::at(time(TOKEN_NOW)));
-        let engine = Engine::open(&config.data_dir, Options::default()).unwrap();
+        let engine = open_engine(&config, &Clock::System).unwrap();
         let mut batch = Batch::new();
         for (device, ip, at) in connections {
             batch.push(device, ip.parse().unwrap(), time(at)).unwrap();
