@@ -89,7 +89,8 @@ impl Batch {
     fn number_of(&mut self, device: &str) -> Result<u32, DeviceNameError> {
         let Self { names, name_ends, numbers, hasher, .. } = self;
         let hash = hasher.hash_one(device);
-        if let Some(number) = numbers.find(hash, |number| name(names, name_ends, *number as usize) == device) {
+        if let Some(number) = numbers.find(hash, |number| name(names, name_ends, *number as usize) == device)
+        {
             return Ok(*number);
         }
         match device.len() {
@@ -101,7 +102,8 @@ impl Batch {
         let number = u32::try_from(name_ends.len()).unwrap_or(u32::MAX);
         names.push_str(device);
         name_ends.push(names.len());
-        numbers.insert_unique(hash, number, |number| hasher.hash_one(name(names, name_ends, *number as usize)));
+        numbers
+            .insert_unique(hash, number, |number| hasher.hash_one(name(names, name_ends, *number as usize)));
         Ok(number)
     }
 }

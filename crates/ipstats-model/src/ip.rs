@@ -200,15 +200,28 @@ mod tests {
     #[test]
     fn what_is_not_an_address_is_refused() {
         for text in [
-            "", " 1.2.3.4", "1.2.3", "1.2.3.4.5", "1.2.3.256", "010.0.0.1", "0x7f.1.1.1", "127.1", "2130706433",
-            "1.2.3.4/32", "1.2.3.4:80", "fe80::1%eth0", "[::1]", "::1::", "localhost", "1..2.3", "1.2.3.", "٣.1.1.1",
+            "",
+            " 1.2.3.4",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.256",
+            "010.0.0.1",
+            "0x7f.1.1.1",
+            "127.1",
+            "2130706433",
+            "1.2.3.4/32",
+            "1.2.3.4:80",
+            "fe80::1%eth0",
+            "[::1]",
+            "::1::",
+            "localhost",
+            "1..2.3",
+            "1.2.3.",
+            "٣.1.1.1",
         ] {
             assert!(text.parse::<CanonicalIp>().is_err(), "{text}");
         }
-        assert_eq!(
-            "127.1".parse::<CanonicalIp>().unwrap_err().to_string(),
-            "IP address 127.1 is invalid."
-        );
+        assert_eq!("127.1".parse::<CanonicalIp>().unwrap_err().to_string(), "IP address 127.1 is invalid.");
     }
 
     proptest! {

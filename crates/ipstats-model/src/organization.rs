@@ -55,7 +55,9 @@ mod tests {
         let id: Organization = "3F2504E0-4F89-41D3-9A0C-0305E82C3301".parse().unwrap();
         assert_eq!(id.to_string(), "3f2504e0-4f89-41d3-9a0c-0305e82c3301");
         assert_eq!(Organization::from_bytes(*id.as_bytes()), id);
-        for text in ["", "contoso", "3f2504e04f8941d39a0c0305e82c3301", "{3f2504e0-4f89-41d3-9a0c-0305e82c3301}"] {
+        for text in
+            ["", "contoso", "3f2504e04f8941d39a0c0305e82c3301", "{3f2504e0-4f89-41d3-9a0c-0305e82c3301}"]
+        {
             assert!(text.parse::<Organization>().is_err(), "{text}");
         }
     }

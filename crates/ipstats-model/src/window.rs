@@ -93,10 +93,12 @@ pub fn retention_start(now: Timestamp) -> Timestamp {
 }
 
 /// Whether a record at `time` that arrives at `now` is kept.
+///
+/// The representable range is that of 32-bit seconds, 1970 to 2106; what lies outside of it is outside retention.
 pub fn admission(time: Timestamp, now: Timestamp) -> Admission {
-    if time < retention_start(now) {
+    if time < retention_start(now) || time < Timestamp::EPOCH {
         Admission::TooOld
-    } else if time > now.plus_seconds(CLOCK_AHEAD_SECONDS_MAX) {
+    } else if time > now.plus_seconds(CLOCK_AHEAD_SECONDS_MAX) || time > Timestamp::LATEST {
         Admission::TooFarAhead
     } else {
         Admission::Accepted
@@ -135,5 +137,9 @@ mod tests {
         assert_eq!(admission(start.plus_seconds(-1), now), Admission::TooOld);
         assert_eq!(admission(now.plus_seconds(300), now), Admission::Accepted);
         assert_eq!(admission(now.plus_seconds(301), now), Admission::TooFarAhead);
+        let before_the_epoch = Timestamp::EPOCH.plus_seconds(-1);
+        assert_eq!(admission(before_the_epoch, Timestamp::EPOCH), Admission::TooOld);
+        let after_2106 = Timestamp::LATEST.plus_seconds(1);
+        assert_eq!(admission(after_2106, after_2106), Admission::TooFarAhead);
     }
 }

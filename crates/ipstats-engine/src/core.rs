@@ -1,0 +1,138 @@
+//! What the callers' threads and the maintenance thread share.
+
+use crate::contacts::ContactBatch;
+use crate::devices::Devices;
+use crate::disk::{Disk, Flushed};
+use crate::error::{ReadError, RecordError, StoreError};
+use crate::flush::{flush, horizon, sweep};
+use crate::head::Head;
+use crate::heads::Heads;
+use crate::journal::Journal;
+use crate::options::MemoryPlan;
+use crate::question::Parts;
+use crate::state::Contact;
+use crate::tiles::TileCache;
+use ipstats_model::{Admission, Batch, CanonicalIp, Organization, Timestamp, admission};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What became of the connections of an acknowledged batch.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Durable and answerable.
+    pub counted: u64,
+    /// Left out: older than the retained 30 days.
+    pub too_old: u64,
+    /// Left out: more than 5 minutes ahead of the clock.
+    pub too_far_ahead: u64,
+}
+
+pub(crate) struct Core {
+    pub(crate) disk: Disk,
+    pub(crate) devices: Devices,
+    pub(crate) journal: Journal,
+    pub(crate) heads: Heads,
+    pub(crate) tiles: TileCache,
+    pub(crate) memory: MemoryPlan,
+    /// The newest contact stored, seconds since the epoch; 0 for none.
+    pub(crate) newest: AtomicU32,
+    /// Held by whoever reads tiles to write them again.
+    pub(crate) tile_writer: Mutex<()>,
+}
+
+impl Core {
+    /// Records a batch: admission, ids, journal, head. Durable and answerable when it returns.
+    pub(crate) fn record(
+        &self,
+        organization: Organization,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Recorded, RecordError> {
+        let mut recorded = Recorded::default();
+        for row in batch.rows() {
+            match admission(row.at, now) {
+                Admission::Accepted => recorded.counted += 1,
+                Admission::TooOld => recorded.too_old += 1,
+                Admission::TooFarAhead => recorded.too_far_ahead += 1,
+            }
+        }
+        if recorded.counted == 0 {
+            return Ok(recorded);
+        }
+        let ids = self.devices.intern(&self.disk, organization, batch)?;
+        let accepted = batch.rows().iter().filter(|row| admission(row.at, now) == Admission::Accepted);
+        let rows: Vec<(CanonicalIp, Contact)> = accepted
+            .filter_map(|row| {
+                let device = *ids.get(row.device as usize)?;
+                Some((row.ip, Contact::new(device, u32::try_from(row.at.second()).ok()?)))
+            })
+            .collect();
+        self.record_contacts(&ContactBatch::new(organization, &rows, self.heads.hasher()))?;
+        Ok(recorded)
+    }
+
+    fn record_contacts(&self, batch: &ContactBatch) -> Result<(), RecordError> {
+        let ticket = self
+            .journal
+            .append(batch.encode(), &self.devices, &self.disk)
+            .map_err(|failed| RecordError::Failed(failed.0))?;
+        self.heads.of_epoch(ticket.epoch).apply(batch);
+        self.newest.fetch_max(batch.newest(), Ordering::AcqRel);
+        drop(ticket);
+        Ok(())
+    }
+
+    /// Everything known about an IP.
+    pub(crate) fn parts(&self, organization: Organization, ip: CanonicalIp) -> Result<Parts, ReadError> {
+        // Heads before tiles: a flush that ends in between has the head's content in both.
+        let heads = self.heads.current();
+        let tile = self.tiles.state(&self.disk, organization, ip, heads.generation)?;
+        let in_heads = [Some(&heads.active), heads.sealed.as_ref()].into_iter().flatten();
+        let in_heads = in_heads.flat_map(|head| head.parts(organization, ip)).flatten();
+        Ok(Parts::new(in_heads.chain([tile])))
+    }
+
+    /// Whether the active head has used up its memory.
+    pub(crate) fn is_head_full(&self) -> bool {
+        self.heads.active().memory_bytes() >= self.memory.head_bytes
+    }
+
+    /// Seals the active head and writes it, or the one that a crash left sealed, into tiles.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let _writing = self.tile_writer.lock();
+        if let Some(left_by_a_crash) = self.heads.current().sealed {
+            self.write_tiles(&left_by_a_crash)?;
+        }
+        if self.heads.active().is_empty() {
+            return Ok(());
+        }
+        let head = self.heads.seal();
+        head.set_last_sequence(self.journal.seal());
+        self.write_tiles(&head)
+    }
+
+    /// Replaces tiles that have nothing left within retention, when the horizon has moved.
+    pub(crate) fn sweep(&self) -> Result<u64, StoreError> {
+        let _writing = self.tile_writer.lock();
+        let horizon = horizon(self.newest.load(Ordering::Acquire));
+        let swept = sweep(&self.disk, horizon)?;
+        self.disk.mark_swept(horizon)?;
+        Ok(swept)
+    }
+
+    /// After acknowledged batches were lost and that was accepted: makes the numbering begin behind them.
+    pub(crate) fn skip_gap(&self) -> Result<(), StoreError> {
+        self.flush()?;
+        let sequence = self.journal.last_sequence();
+        Ok(self.disk.mark_flushed(Flushed { sequence, ..self.disk.flushed()? })?)
+    }
+
+    fn write_tiles(&self, head: &Head) -> Result<(), StoreError> {
+        let newest = self.newest.load(Ordering::Acquire);
+        flush(head, &self.disk, horizon(newest))?;
+        self.disk.mark_flushed(Flushed { epoch: head.epoch(), sequence: head.last_sequence(), newest })?;
+        self.heads.drop_sealed();
+        self.disk.clear_journal_of(head.epoch())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! The engine as its callers see it.
+
+use crate::contacts::IpHasher;
+use crate::core::{Core, Recorded};
+use crate::devices::Devices;
+use crate::disk::{Disk, DiskError};
+use crate::error::{OpenError, ReadError, RecordError};
+use crate::folder::{DataFolder, FolderError};
+use crate::heads::Heads;
+use crate::journal::Journal;
+use crate::maintenance::Maintenance;
+use crate::options::{MemoryPlan, Options};
+use crate::recovery::{self, Recovered};
+use crate::tiles::TileCache;
+use crate::watermark::Watermark;
+use ipstats_model::{Batch, CanonicalIp, Day, IpStatistics, Minute, Organization, Timestamp, Window};
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// An open data folder.
+///
+/// All methods take `&self` and may be called from any number of threads. Dropping an engine releases the folder without
+/// a flush: nothing acknowledged is lost, and the next opening replays the journal. [`close`](Self::close) flushes.
+pub struct Engine {
+    // Dropped in this order: the thread ends before the store is closed, and the lock is released last.
+    maintenance: Maintenance,
+    core: Arc<Core>,
+    _folder: DataFolder,
+}
+
+/// One device behind an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceContact {
+    /// The device's name.
+    pub device: String,
+    /// Minute of its last contact.
+    pub last: Minute,
+}
+
+/// Distinct devices on one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayPrevalence {
+    /// The day.
+    pub day: Day,
+    /// Devices with a contact on it.
+    pub prevalence: u64,
+}
+
+/// Whether the engine acknowledges records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Accepting,
+    /// It stopped, and why; questions are still answered.
+    Failed(String),
+}
+
+/// What an operator watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Memory of what is not in tiles yet, in bytes.
+    pub head_bytes: u64,
+    /// Tiles on disk, in bytes.
+    pub tile_bytes: u64,
+    /// Everything in the store on disk, in bytes.
+    pub disk_bytes: u64,
+    /// The last epoch whose records are in tiles.
+    pub flushed_epoch: u64,
+}
+
+impl Engine {
+    /// Opens or creates the data folder `path` and locks it against other processes. Replays what was acknowledged and
+    /// not flushed, and proves that none of it is missing.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+        let folder = DataFolder::open(path)?;
+        let store_failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Store {
+            folder: path.to_owned(),
+            source: error,
+        };
+        let io_failed = |action| move |source| FolderError::Io { folder: path.to_owned(), action, source };
+        let memory = MemoryPlan::of(options);
+        let (watermark, known_durable) =
+            Watermark::open(folder.path()).map_err(io_failed("cannot open its journal watermark"))?;
+        let disk = Disk::open(&folder.store(), memory.disk).map_err(|error| store_failed(error.into()))?;
+        let flushed = disk.flushed().map_err(|error| store_failed(error.into()))?;
+        let hasher = IpHasher::new();
+        let recovered = recovery::recover(&disk, flushed, known_durable, &hasher)
+            .map_err(|error| store_failed(error.into()))?;
+        let lost = !recovered.missing.is_empty();
+        if lost {
+            accept_loss(path, &recovered, options)?;
+        }
+        let core = Arc::new(Core {
+            disk,
+            devices: Devices::new(memory.device_cache_bytes),
+            journal: Journal::new(recovered.active.epoch(), recovered.last_sequence, watermark),
+            newest: AtomicU32::new(flushed.newest.max(recovered.newest)),
+            heads: Heads::new(recovered.active, recovered.sealed, flushed.epoch, hasher),
+            tiles: TileCache::new(memory.tile_cache_bytes),
+            memory,
+            tile_writer: Mutex::default(),
+        });
+        if lost {
+            core.skip_gap().map_err(|error| store_failed(error.into()))?;
+        }
+        let maintenance = Maintenance::start(Arc::clone(&core), options.head_age_max)
+            .map_err(io_failed("cannot start its maintenance thread"))?;
+        Ok(Self { maintenance, core, _folder: folder })
+    }
+
+    /// Records a batch of an organization at `now`; returns after it is durable and answerable.
+    ///
+    /// Records outside retention are counted and left out. Recording a batch again changes nothing. Blocks while the
+    /// memory for unflushed records is used up.
+    pub fn record(
+        &self,
+        organization: Organization,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Recorded, RecordError> {
+        self.maintenance.wait_for_room(&self.core);
+        let recorded = self.core.record(organization, batch, now)?;
+        if self.core.is_head_full() {
+            self.maintenance.wake();
+        }
+        Ok(recorded)
+    }
+
+    /// Distinct devices that opened a connection to `ip` within `window`, the first and the last contact.
+    pub fn statistics(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        window: Window,
+    ) -> Result<IpStatistics, ReadError> {
+        Ok(self.core.parts(organization, ip)?.statistics(window))
+    }
+
+    /// The devices behind an answer, most recent contact first.
+    pub fn devices(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        window: Window,
+    ) -> Result<Vec<DeviceContact>, ReadError> {
+        let mut devices = self.core.parts(organization, ip)?.devices(window);
+        devices.sort_unstable_by_key(|(id, last)| (std::cmp::Reverse(*last), *id));
+        let named = devices.into_iter().map(|(id, last)| {
+            // An id in a state is durable: the batch that brought it was.
+            let device = self.core.disk.device_name(organization, id)?.ok_or(DiskError::Unrecoverable)?;
+            Ok(DeviceContact { device, last: Minute::from_index(last) })
+        });
+        named.collect()
+    }
+
+    /// Distinct devices on each whole UTC day of the retained 30 days, and on the day of `now` so far; oldest first.
+    pub fn devices_per_day(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        now: Timestamp,
+    ) -> Result<Vec<DayPrevalence>, ReadError> {
+        let days = self.core.parts(organization, ip)?.devices_per_day(now);
+        Ok(days.into_iter().map(|(day, prevalence)| DayPrevalence { day, prevalence }).collect())
+    }
+
+    /// The first contact ever recorded; it survives when all else has expired.
+    pub fn first_ever(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+    ) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.core.parts(organization, ip)?.first_ever())
+    }
+
+    /// The newest contact of any organization in the store. A pinned clock must not lie more than 5 minutes before it.
+    pub fn newest_event(&self) -> Option<Timestamp> {
+        match self.core.newest.load(Ordering::Acquire) {
+            0 => None,
+            second => Some(Timestamp::from_second(i64::from(second))),
+        }
+    }
+
+    /// Writes everything recorded so far into tiles, so that the next opening has nothing to replay.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.maintenance.flush();
+        match self.core.journal.failure() {
+            None => Ok(()),
+            Some(reason) => Err(RecordError::Failed(reason)),
+        }
+    }
+
+    /// Replaces tiles in which nothing is left within retention by the first contact ever, now. Returns how many.
+    pub fn sweep(&self) -> Result<u64, ReadError> {
+        Ok(self.core.sweep()?)
+    }
+
+    /// Whether records are acknowledged.
+    pub fn health(&self) -> Health {
+        self.core.journal.failure().map_or(Health::Accepting, |reason| Health::Failed(reason.to_string()))
+    }
+
+    /// What an operator watches.
+    pub fn figures(&self) -> Result<Figures, ReadError> {
+        let heads = self.core.heads.current();
+        let sealed = heads.sealed.as_ref().map_or(0, |head| head.memory_bytes());
+        let (tile_bytes, disk_bytes) = self.core.disk.disk_bytes()?;
+        Ok(Figures {
+            head_bytes: (heads.active.memory_bytes() + sealed) as u64,
+            tile_bytes,
+            disk_bytes,
+            flushed_epoch: heads.generation,
+        })
+    }
+
+    /// Flushes, ends background work and releases the folder.
+    pub fn close(self) -> Result<(), RecordError> {
+        self.flush()
+    }
+}
+
+fn accept_loss(path: &Path, recovered: &Recovered, options: &Options) -> Result<(), OpenError> {
+    let lost = OpenError::LostBatches { folder: path.to_owned(), missing: recovered.missing.clone() };
+    if options.accept_lost_batches {
+        tracing::error!(error = %lost, "going on without lost batches, as told");
+        return Ok(());
+    }
+    Err(lost)
+}

@@ -1,0 +1,106 @@
+//! What can go wrong, one enum per operation.
+
+use crate::contacts::DamagedBatch;
+use crate::devices::InternError;
+use crate::disk::DiskError;
+use crate::folder::FolderError;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a data folder could not be opened. Each message names the folder and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder itself.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database in it.
+    #[error(
+        "data folder {}: the store cannot be opened: {source} (restore it from a backup, or move it away and import again)",
+        folder.display()
+    )]
+    Store {
+        /// The data folder.
+        folder: PathBuf,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Acknowledged batches are gone.
+    #[error(
+        "data folder {}: the journal lost acknowledged batches {}: the disk was damaged. Import the logs of that time \
+         again; to go on without them, open it once with --accept-lost-batches",
+        folder.display(),
+        ranges(missing)
+    )]
+    LostBatches {
+        /// The data folder.
+        folder: PathBuf,
+        /// Their numbers.
+        missing: Vec<RangeInclusive<u64>>,
+    },
+}
+
+/// Why a batch was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A write or fsync failed; nothing is acknowledged any more until the process is restarted.
+    #[error(
+        "the store cannot be written: {0} (nothing acknowledged is lost; free disk space or mend the disk, then restart)"
+    )]
+    Failed(Arc<str>),
+    /// Device names cannot be looked up.
+    #[error("device names cannot be read: {0}")]
+    Devices(String),
+}
+
+/// Why a question could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk, or what it holds, is damaged.
+    #[error("the store cannot be read: {0}")]
+    Storage(String),
+}
+
+/// Why the store's background work stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Batch(#[from] DamagedBatch),
+    #[error("the {level} tile of {ip} in organization {organization}: {source}")]
+    Tile {
+        level: &'static str,
+        organization: ipstats_model::Organization,
+        ip: ipstats_model::CanonicalIp,
+        source: crate::tile::TileError,
+    },
+    #[error(
+        "the journal has batches of epoch {found}, which is more than 2 after the flushed epoch {flushed}"
+    )]
+    Epoch { found: u64, flushed: u64 },
+}
+
+impl From<InternError> for RecordError {
+    fn from(error: InternError) -> Self {
+        Self::Devices(error.to_string())
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+impl From<DiskError> for ReadError {
+    fn from(error: DiskError) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+fn ranges(ranges: &[RangeInclusive<u64>]) -> String {
+    let shown: Vec<String> =
+        ranges.iter().map(|range| format!("{}..={}", range.start(), range.end())).collect();
+    shown.join(", ")
+}

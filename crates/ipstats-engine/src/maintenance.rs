@@ -1,0 +1,156 @@
+//! The background thread: seals and flushes heads that are full or old, sweeps what has expired, and holds writers back
+//! while there is no room.
+
+use crate::core::Core;
+use crate::flush::horizon;
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often the thread looks at the age of the head.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Tiles are swept at most this often, and not right after an opening.
+const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+
+/// Tiles are swept when the horizon has moved by this many minutes.
+const SWEEP_STEP_MINUTES: u32 = 1440;
+
+pub(crate) struct Maintenance {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    orders: Mutex<Orders>,
+    /// Signals: new orders, a flush is done.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Orders {
+    flushes_asked: u64,
+    flushes_done: u64,
+    stop: bool,
+    dead: bool,
+}
+
+impl Maintenance {
+    pub(crate) fn start(core: Arc<Core>, head_age_max: Duration) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let worker = Worker { core, shared: Arc::clone(&shared), head_age_max };
+        let thread = thread::Builder::new().name("ipstats-maintenance".into()).spawn(move || worker.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Flushes everything recorded before the call; returns when it is done or will never be.
+    pub(crate) fn flush(&self) {
+        let mut orders = self.shared.orders.lock();
+        orders.flushes_asked += 1;
+        let mine = orders.flushes_asked;
+        self.shared.changed.notify_all();
+        while orders.flushes_done < mine && !orders.dead {
+            self.shared.changed.wait(&mut orders);
+        }
+    }
+
+    /// Returns when the head has room for another batch, or never will.
+    pub(crate) fn wait_for_room(&self, core: &Core) {
+        if !core.is_head_full() {
+            return;
+        }
+        let mut orders = self.shared.orders.lock();
+        while core.is_head_full() && !orders.dead && core.journal.failure().is_none() {
+            self.shared.changed.notify_all();
+            self.shared.changed.wait_for(&mut orders, TICK);
+        }
+    }
+
+    /// Wakes the thread to look at the head.
+    pub(crate) fn wake(&self) {
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Maintenance {
+    fn drop(&mut self) {
+        self.shared.orders.lock().stop = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    core: Arc<Core>,
+    shared: Arc<Shared>,
+    head_age_max: Duration,
+}
+
+/// Whoever waits for a thread that panicked must not wait forever.
+struct DeathNotice<'a>(&'a Worker);
+
+impl Worker {
+    fn run(&self) {
+        let _notice = DeathNotice(self);
+        let (mut flushed_at, mut swept_at) = (Instant::now(), Instant::now());
+        while let Some(asked) = self.next_order(flushed_at) {
+            if self.core.journal.failure().is_none() {
+                if let Err(error) = self.core.flush() {
+                    self.core.journal.fail(&format!("flush: {error}"));
+                }
+                flushed_at = Instant::now();
+                if swept_at.elapsed() >= SWEEP_PAUSE {
+                    self.sweep();
+                    swept_at = Instant::now();
+                }
+            }
+            self.shared.orders.lock().flushes_done = asked;
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// Waits until a flush is due and returns how many were asked for until then; [`None`] to stop.
+    fn next_order(&self, flushed_at: Instant) -> Option<u64> {
+        let mut orders = self.shared.orders.lock();
+        loop {
+            if orders.stop {
+                return None;
+            }
+            let idle = self.core.journal.failure().is_some();
+            let due = self.core.is_head_full()
+                || self.core.heads.has_sealed()
+                || flushed_at.elapsed() >= self.head_age_max;
+            if orders.flushes_asked > orders.flushes_done || (due && !idle) {
+                return Some(orders.flushes_asked);
+            }
+            self.shared.changed.wait_for(&mut orders, TICK);
+        }
+    }
+
+    fn sweep(&self) {
+        let horizon = horizon(self.core.newest.load(Ordering::Acquire));
+        let swept = self.core.disk.swept().unwrap_or(0);
+        if horizon < swept.saturating_add(SWEEP_STEP_MINUTES) {
+            return;
+        }
+        match self.core.sweep() {
+            Ok(tiles) => tracing::info!(tiles, "swept expired tiles"),
+            Err(error) => tracing::error!(%error, "cannot sweep expired tiles"),
+        }
+    }
+}
+
+impl Drop for DeathNotice<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.core.journal.fail("the maintenance thread panicked");
+        }
+        self.0.shared.orders.lock().dead = true;
+        self.0.shared.changed.notify_all();
+    }
+}

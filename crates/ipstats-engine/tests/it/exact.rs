@@ -1,0 +1,130 @@
+//! Random connections in random order with duplicates, flushes, sweeps, restarts and a clock that goes on: every answer
+//! is that of the naive model.
+
+use crate::naive::{Connection, Naive, organization, record};
+use ipstats_engine::{Engine, Options};
+use ipstats_model::{CanonicalIp, Timestamp};
+use proptest::prelude::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Record(Vec<Random>),
+    /// Records an earlier step's connections again.
+    Repeat(prop::sample::Index),
+    Flush,
+    Sweep,
+    /// As a crash leaves it: nothing is flushed.
+    Drop,
+    Close,
+    Advance(i64),
+}
+
+/// A connection, placed relative to the clock of the moment.
+#[derive(Debug, Clone)]
+struct Random {
+    organization: u8,
+    device: u8,
+    ip: u8,
+    age_seconds: i64,
+}
+
+const START: Timestamp = Timestamp::from_second(1_700_000_123);
+
+fn ip(number: u8) -> CanonicalIp {
+    match number % 2 {
+        0 => std::net::Ipv4Addr::new(192, 0, 2, number).into(),
+        _ => std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(number)).into(),
+    }
+}
+
+fn age() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        3 => -320_i64..4000,
+        2 => 0_i64..2_700_000,
+        1 => (0_i64..722, -61_i64..61).prop_map(|(hours, seconds)| hours * 3600 + seconds),
+        1 => (0_i64..32, -61_i64..61).prop_map(|(days, seconds)| days * 86_400 + START.second() % 86_400 + seconds),
+    ]
+}
+
+fn random() -> impl Strategy<Value = Random> {
+    (0_u8..2, 0_u8..6, 0_u8..3, age()).prop_map(|(organization, device, ip, age_seconds)| Random {
+        organization,
+        device,
+        ip,
+        age_seconds,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => prop::collection::vec(random(), 1..40).prop_map(Step::Record),
+        1 => any::<prop::sample::Index>().prop_map(Step::Repeat),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Sweep),
+        1 => Just(Step::Drop),
+        1 => Just(Step::Close),
+        2 => prop_oneof![0_i64..7200, 0_i64..2_000_000].prop_map(Step::Advance),
+    ]
+}
+
+fn place(random: &Random, now: Timestamp) -> Connection {
+    Connection {
+        organization: organization(random.organization),
+        device: format!("device-{}", random.device),
+        ip: ip(random.ip),
+        at: now.plus_seconds(-random.age_seconds),
+    }
+}
+
+fn run(steps: &[Step]) {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Engine::open(folder.path(), &Options::default()).unwrap();
+    let (mut engine, mut naive, mut now) = (open(), Naive::default(), START);
+    let mut recorded: Vec<Vec<Connection>> = Vec::new();
+    let organizations = [organization(0), organization(1)];
+    let ips: Vec<_> = (0..4).map(ip).collect();
+    for step in steps {
+        match step {
+            Step::Record(connections) => {
+                let connections: Vec<_> = connections.iter().map(|one| place(one, now)).collect();
+                record(&engine, &connections, now);
+                naive.record(&connections, now);
+                recorded.push(connections);
+            }
+            Step::Repeat(index) if !recorded.is_empty() => {
+                let connections = index.get(&recorded);
+                record(&engine, connections, now);
+                naive.record(connections, now);
+            }
+            Step::Repeat(_) => {}
+            Step::Flush => engine.flush().unwrap(),
+            Step::Sweep => {
+                engine.sweep().unwrap();
+            }
+            Step::Drop => {
+                drop(engine);
+                engine = open();
+            }
+            Step::Close => {
+                engine.close().unwrap();
+                engine = open();
+            }
+            Step::Advance(seconds) => {
+                now = now.plus_seconds(*seconds);
+                naive.assert_same(&engine, &organizations, &ips, now);
+            }
+        }
+    }
+    naive.assert_same(&engine, &organizations, &ips, now);
+    engine.close().unwrap();
+    naive.assert_same(&open(), &organizations, &ips, now);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_answer_is_the_naive_one(steps in prop::collection::vec(step(), 1..24)) {
+        run(&steps);
+    }
+}
