@@ -63,7 +63,6 @@ impl HashedIp {
     }
 
     /// Which of `shards` (a power of two, at most 64).
-    #[expect(clippy::cast_possible_truncation, reason = "six bits")]
     pub(crate) const fn shard(self, shards: usize) -> usize {
         (self.order() >> 58) as usize & (shards - 1)
     }

@@ -119,10 +119,9 @@ fn read_by_minute(
     largest: u32,
 ) -> Result<Vec<DeviceState>, TileError> {
     let total = counts.iter().map(|count| *count as usize).sum::<usize>();
-    if total == 0
-        || total > DEVICES_MAX.min(bits.remaining_bits().max(1))
-        || total as u64 > u64::from(largest) + 1
-    {
+    // Below the largest, ids 0 and 1 can take no bit, every other one takes at least one.
+    let most = DEVICES_MAX.min(bits.remaining_bits() + 2);
+    if total == 0 || total > most || total as u64 > u64::from(largest) + 1 {
         return Err(TileError::Damaged("more devices than bits or ids"));
     }
     let place = bits.read_below(total as u64) as usize;

@@ -254,8 +254,8 @@ mod tests {
         ];
         for (contacts, golden) in goldens {
             let tile = encode(&state(&contacts));
-            let hex: String = tile.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(hex, golden);
+            let hex: Vec<String> = tile.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex.concat(), golden);
             assert_eq!(decode(&tile), Ok(state(&contacts)));
         }
     }
