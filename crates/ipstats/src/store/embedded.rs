@@ -35,8 +35,9 @@ pub fn open_engine(config: &Config, clock: &Clock) -> Result<Engine, OpenStoreEr
     let options = Options {
         memory_bytes_max: config.memory_bytes_max,
         accept_lost_batches: config.accept_lost_batches,
+        ..Options::default()
     };
-    let engine = Engine::open(&config.data_dir, options)?;
+    let engine = Engine::open(&config.data_dir, &options)?;
     check_pin(clock.pinned(), engine.newest_event())?;
     Ok(engine)
 }
