@@ -3,5 +3,6 @@
 pub(crate) mod csv;
 pub(crate) mod json;
 pub(crate) mod networks;
+pub(crate) mod positions;
 pub(crate) mod scalar;
 pub(crate) mod time;

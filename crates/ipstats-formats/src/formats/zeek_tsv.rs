@@ -1,12 +1,12 @@
 //! Zeek conn.log, tab-separated. Columns come from `#fields`, never by position.
 
+use crate::fields::positions::Positions;
 use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time::{self, Zone};
 use crate::formats::zeek;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader, Rejected};
 use ipstats_model::CanonicalIp;
-use memchr::{memchr, memchr_iter};
 use std::str;
 
 /// What the header lines of a Zeek log say about its rows.
@@ -102,21 +102,22 @@ impl Columns {
 
     /// Cuts a line into its columns, of which it must have as many as the header.
     fn row<'a>(&self, line: &'a [u8]) -> Result<Row<'a>, Malformed> {
-        let separator = self.header.separator;
         let mut row = Row([None; 8]);
-        let mut rest = Some(line);
+        let mut separators = Positions::new(self.header.separator, line);
+        let mut start = Some(0);
         let mut found = 0;
         for field in &self.fields {
-            let Some(text) = rest else { return Err(self.columns(found)) };
-            let end = memchr(separator, text).unwrap_or(text.len());
-            let (value, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
-            rest = behind.split_first().map(|(_, behind)| behind);
+            let Some(from) = start else { return Err(self.columns(found)) };
+            let separator = separators.next();
+            start = separator.map(|at| at + 1);
             found += 1;
-            if let (true, Some(place)) = (self.is_set(value), row.0.get_mut(*field as usize)) {
-                *place = Some(value);
+            if *field != Field::Other
+                && let Some(place) = row.0.get_mut(*field as usize)
+            {
+                *place = line.get(from..separator.unwrap_or(line.len())).filter(|value| self.is_set(value));
             }
         }
-        found += rest.map_or(0, |rest| memchr_iter(separator, rest).count() + 1);
+        found += start.map_or(0, |_| separators.count() + 1);
         if found == self.count { Ok(row) } else { Err(self.columns(found)) }
     }
 
