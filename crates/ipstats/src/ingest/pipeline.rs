@@ -86,3 +86,90 @@ pub fn ingest(plan: Plan, sink: &impl Sink, progress: &Arc<Progress>, stop: &Sto
     });
     std::mem::take(&mut *shared.report.lock())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipstats_engine::{RecordError, Recorded};
+    use ipstats_model::Batch;
+    use std::sync::atomic::AtomicU64;
+    use tempfile::NamedTempFile;
+
+    /// Rows of one log.
+    const ROWS: u64 = 6000;
+
+    /// A log much larger than the queue.
+    fn log() -> NamedTempFile {
+        let row = |number: u64| {
+            let padding = "x".repeat(10_000);
+            format!("{{\"device\":\"d\",\"ip\":\"10.0.0.1\",\"time\":{number},\"padding\":\"{padding}\"}}\n")
+        };
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), (0..ROWS).map(row).collect::<String>()).unwrap();
+        file
+    }
+
+    fn plan(logs: &[NamedTempFile]) -> Plan {
+        Plan {
+            sources: logs.iter().map(|log| Source::File(log.path().to_owned())).collect(),
+            format: FormatChoice::Auto,
+            settings: Settings::default(),
+            workers: NonZero::new(3).unwrap(),
+        }
+    }
+
+    /// Does something with the rows acknowledged so far and those of the next batch.
+    struct Fake<F> {
+        rows: AtomicU64,
+        on_batch: F,
+    }
+
+    impl<F: Fn(u64) -> Result<(), RecordError> + Sync> Sink for Fake<F> {
+        fn record(&self, batch: &Batch) -> Result<Recorded, RecordError> {
+            (self.on_batch)(self.rows.load(Ordering::SeqCst))?;
+            self.rows.fetch_add(batch.len() as u64, Ordering::SeqCst);
+            Ok(Recorded { counted: batch.len() as u64, ..Recorded::default() })
+        }
+    }
+
+    #[test]
+    fn every_row_of_every_log_is_recorded_once() {
+        let progress = Arc::new(Progress::default());
+        let sink = Fake { rows: AtomicU64::new(0), on_batch: |_| Ok(()) };
+        let logs = [log(), log()];
+        let report = ingest(plan(&logs), &sink, &progress, &Stop::default());
+        assert!(report.is_whole());
+        assert_eq!((report.recorded.counted, sink.rows.into_inner()), (2 * ROWS, 2 * ROWS));
+        assert_eq!(report.tally().connections(), 2 * ROWS);
+        assert_eq!((progress.records(), progress.bytes()), (2 * ROWS, progress.bytes_total()));
+    }
+
+    #[test]
+    fn asked_to_stop_it_finishes_what_was_read() {
+        let (stop, progress) = (Stop::default(), Arc::new(Progress::default()));
+        let sink = Fake { rows: AtomicU64::new(0), on_batch: |_| Ok(()) };
+        let logs = [log(), log()];
+        let report = thread::scope(|scope| {
+            scope.spawn(|| {
+                while progress.records() == 0 {
+                    thread::yield_now();
+                }
+                stop.request();
+            });
+            ingest(plan(&logs), &sink, &progress, &stop)
+        });
+        assert!(!report.complete && report.failure.is_none());
+        let counted = report.recorded.counted;
+        assert!((1..2 * ROWS).contains(&counted), "{counted}");
+        assert_eq!((counted, counted), (report.tally().connections(), sink.rows.into_inner()));
+    }
+
+    #[test]
+    fn a_sink_that_fails_stops_everything() {
+        let full = |rows: u64| if rows == 0 { Ok(()) } else { Err(RecordError::Failed("disk full".into())) };
+        let sink = Fake { rows: AtomicU64::new(0), on_batch: full };
+        let report = ingest(plan(&[log(), log()]), &sink, &Arc::default(), &Stop::default());
+        assert!(report.failure.is_some() && !report.is_whole());
+        assert_eq!(report.recorded.counted, sink.rows.into_inner(), "only what was acknowledged is counted");
+    }
+}

@@ -1,0 +1,154 @@
+//! What an import says.
+
+use super::{CONTOSO, Place, ndjson, real_log};
+use serde_json::json;
+
+const AS_OF: [&str; 2] = ["--as-of", "2017-08-29T13:32:59Z"];
+
+/// Zeek rows: two connections of one device, a failed attempt, an inbound one, and one that is malformed.
+const ZEEK: &str = "#fields\tts\tid.orig_h\tid.resp_h\tconn_state
+1504013579.5\t10.0.0.1\t93.184.216.34\tSF
+1504013519.5\t10.0.0.1\t93.184.216.34\tS1
+1504013579.5\t10.0.0.1\t93.184.216.34\tS0
+1504013579.5\t93.184.216.34\t10.0.0.1\tSF
+1504013579.5\t10.0.0.1\tnot-an-ip\tSF
+";
+
+/// The text without its last line, which says how long it took.
+fn without_time(text: &str) -> String {
+    let mut lines: Vec<_> = text.lines().collect();
+    let last = lines.pop().unwrap_or_default();
+    assert!(last.starts_with(&format!("organization {CONTOSO}, ")), "{text}");
+    lines.join("\n")
+}
+
+#[test]
+fn a_summary_for_people() {
+    let place = Place::new();
+    let log = place.file("conn.log", ZEEK);
+    let old = place.file("old.ndjson", ndjson(&[("a", "10.0.0.1", "2017-01-01T00:00:00Z")]));
+    let done = place.run(&[&["import"], &AS_OF[..], &[&log, &old]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    insta::assert_snapshot!(without_time(&done.out), @r#"
+    counted                       2  connections
+    not a connection              2
+                                  1  inbound, opened by the other side
+                                  1  failed or half-open attempt
+    outside retention             1
+                                  1  older than 30 days
+    malformed                     1
+      conn.log:6: id.resp_h is "not-an-ip", not an IP address
+    events from 2017-01-01T00:00:00Z to 2017-08-29T13:32:59Z
+    "#);
+    insta::assert_snapshot!(done.err, @"note: nothing of old.ndjson was counted: its newest event is of 2017-01-01T00:00:00Z, more than 30 days before the pinned 2017-08-29T13:32:59Z; to import it as of its own time, use --as-of 2017-01-01T00:00:00Z and a --data-dir of its own, because this one holds later data");
+}
+
+#[test]
+fn a_summary_for_programs() {
+    let place = Place::new();
+    let log = place.file("conn.log", ZEEK);
+    let done = place.run(&[&["import", "--json"], &AS_OF[..], &[&log]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let summary: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(
+        summary,
+        json!({
+            "counted": 2,
+            "notAConnection": { "failed": 1, "inbound": 1 },
+            "outsideRetention": 0,
+            "malformed": 1,
+            "organization": CONTOSO,
+            "newestEvent": "2017-08-29T13:32:59Z",
+            "oldestEvent": "2017-08-29T13:31:59Z",
+        })
+    );
+    assert_eq!(done.out.lines().count(), 1);
+    insta::assert_snapshot!(done.err, @r#"conn.log:6: id.resp_h is "not-an-ip", not an IP address"#);
+}
+
+#[test]
+fn flags_say_what_counts_and_whose_it_is() {
+    let place = Place::new();
+    let log = place.file("conn.log", ZEEK);
+    let attempted = place.import(&[&AS_OF[..], &["--count", "attempted", &log]].concat());
+    assert_eq!(attempted["counted"], 3);
+    let turned = place.import(&[&AS_OF[..], &["--internal-network", "93.184.216.0/24", &log]].concat());
+    assert_eq!(
+        (&turned["counted"], &turned["notAConnection"]["inbound"]),
+        (&1.into(), &3.into()),
+        "{turned}"
+    );
+    let elsewhere = ["--internal-network", "192.0.2.0/24"];
+    let none = place.import(&[&AS_OF[..], &elsewhere, &[&log]].concat());
+    assert_eq!((&none["counted"], &none["notAConnection"]["notInternal"]), (&0.into(), &4.into()), "{none}");
+    let own = place.import(&[&AS_OF[..], &elsewhere, &["--originator-is-device", &log]].concat());
+    assert_eq!(own["counted"], 3, "{own}");
+}
+
+#[test]
+fn sites_tell_the_same_private_address_apart() {
+    let place = Place::new();
+    let log = place.file("conn.log", ZEEK);
+    for site in ["berlin", "lisbon"] {
+        place.import(&[&AS_OF[..], &["--site", site, &log]].concat());
+    }
+    let done = place.run(&[&["stats", "--json"], &AS_OF[..], &["93.184.216.34"]].concat());
+    assert!(done.out.contains("\"organizationPrevalence\":2"), "{done:?}");
+}
+
+#[test]
+fn compressed_files_and_standard_input_are_read_by_content() {
+    use std::io::Write;
+    let row = |host: &str| ndjson(&[(host, "10.0.0.1", "2017-08-29T00:00:00Z")]);
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let place = Place::new();
+    place.file("members.log", [gzip(&row("a")), gzip(&row("b"))].concat());
+    place.file("zstd.log", zstd::encode_all(row("c").as_bytes(), 1).unwrap());
+    let arguments = [&["import", "--json"], &AS_OF[..], &["members.log", "zstd.log", "-"]].concat();
+    let done = place.run_with_input(&arguments, &gzip(&row("d")));
+    assert!(done.out.starts_with("{\"counted\":4,"), "{done:?}");
+}
+
+#[test]
+fn a_log_of_the_past_says_which_clock_fits() {
+    let place = Place::new();
+    let log = place.file(
+        "old.ndjson",
+        ndjson(&[("a", "10.0.0.1", "2017-08-29T13:32:59Z"), ("a", "10.0.0.1", "2017-08-01T00:00:00Z")]),
+    );
+    for arguments in [&["import", &log][..], &["import", "--json", &log]] {
+        let done = place.run(arguments);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(
+            done.err.starts_with(
+                "note: nothing of old.ndjson was counted: its newest event is of 2017-08-29T13:32:59Z, more than 30 \
+                 days before now, 20"
+            ) && done.err.ends_with("to import it as of its own time, use --as-of 2017-08-29T13:32:59Z\n"),
+            "{done:?}"
+        );
+    }
+    let summary = place.import(&["--as-of", "2017-08-29T13:32:59Z", &log]);
+    assert_eq!(summary["counted"], 2, "the hint is right");
+
+    // Now the folder holds later data than this log.
+    let older = place.file("older.ndjson", ndjson(&[("a", "10.0.0.1", "2016-08-29T13:32:59Z")]));
+    let done = place.run(&["import", &older]);
+    assert!(
+        done.err.ends_with(
+            "use --as-of 2016-08-29T13:32:59Z and a --data-dir of its own, because this one holds later data\n"
+        ),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn every_real_log_of_the_past_says_which_clock_fits() {
+    let Some(log) = real_log("zeek/zat-conn.log") else { return };
+    let done = Place::new().run(&["import", "--json", log.to_str().unwrap()]);
+    assert!(done.out.starts_with("{\"counted\":0,"), "{done:?}");
+    assert!(done.err.contains("use --as-of 2013-09-"), "{done:?}");
+}
