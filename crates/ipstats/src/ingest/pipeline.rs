@@ -105,7 +105,7 @@ mod tests {
             format!("{{\"device\":\"d\",\"ip\":\"10.0.0.1\",\"time\":{number},\"padding\":\"{padding}\"}}\n")
         };
         let file = NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), (0..ROWS).map(row).collect::<String>()).unwrap();
+        std::fs::write(file.path(), (0..ROWS).map(row).collect::<Vec<_>>().concat()).unwrap();
         file
     }
 
