@@ -7,7 +7,9 @@
     reason = "helpers of tests fail as tests do: by panicking"
 )]
 
+mod cli;
 mod config;
 mod http;
+mod kill;
 mod serve;
 mod tidy;

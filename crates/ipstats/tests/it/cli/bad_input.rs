@@ -47,7 +47,7 @@ fn files_that_are_no_logs() {
 #[test]
 fn a_truncated_gzip_counts_up_to_the_cut() {
     let place = Place::new();
-    let lines: String = (0..5000).map(|number| good(&format!("host-{}", number % 1000))).collect();
+    let lines = (0..5000).map(|number| good(&format!("host-{}", number % 1000))).collect::<Vec<_>>().concat();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(lines.as_bytes()).unwrap();
     let whole = encoder.finish().unwrap();
@@ -79,8 +79,9 @@ fn a_line_without_end_is_one_malformed_line() {
     input.write_all(good("before").as_bytes()).unwrap();
     input.write_all(b"{\"device\":\"").unwrap();
     let mut resident_kib_max = 0;
+    let part = vec![b'x'; 1 << 18];
     for _ in 0..1024 {
-        input.write_all(&[b'x'; 1 << 18]).unwrap();
+        input.write_all(&part).unwrap();
         resident_kib_max = resident_kib_max.max(resident_kib(id));
     }
     input.write_all(b"\"}\n").unwrap();

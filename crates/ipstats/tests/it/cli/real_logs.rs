@@ -52,7 +52,7 @@ fn import(place: &Place, path: &Path, now: i64) -> Value {
 fn same_answers(place: &Place, model: &Model, now: i64) {
     let mut ips = model.ips();
     ips.insert("192.0.2.99".parse().unwrap());
-    let input: String = ips.iter().map(|ip| format!("{ip}\n")).collect();
+    let input = ips.iter().map(IpAddr::to_string).collect::<Vec<_>>().join("\n");
     for hours in [1, 2, 24, 720] {
         let arguments =
             ["stats", "-", "--json", "--look-back-hours", &hours.to_string(), "--as-of", &rfc3339(now)];
