@@ -66,9 +66,11 @@ impl Frame {
         let reader = &mut Reader::new(settings, batch, tally);
         match &self.records {
             Records::Nothing => {}
-            Records::ZeekRows(columns) => self.lines(reader, |line, reader| columns.read(line, reader)),
+            Records::ZeekRows(columns) => {
+                self.lines(reader, is_indented_header, |line, reader| columns.read(line, reader));
+            }
             Records::JsonLines(format) => {
-                self.lines(reader, |line, reader| json_object(format, line, reader));
+                self.lines(reader, is_blank, |line, reader| json_object(format, line, reader));
             }
             Records::JsonObjects(format, spans) => self.objects(format, spans, reader),
             Records::CsvRows(table) => self.rows(table, reader),
@@ -85,7 +87,12 @@ impl Frame {
         self.bytes.len()
     }
 
-    fn lines(&self, reader: &mut Reader<'_>, read: impl Fn(&[u8], &mut Reader<'_>) -> Outcome) {
+    fn lines(
+        &self,
+        reader: &mut Reader<'_>,
+        is_nothing: fn(&[u8]) -> bool,
+        read: impl Fn(&[u8], &mut Reader<'_>) -> Outcome,
+    ) {
         let mut rest = self.bytes.as_slice();
         let mut number = self.first_line;
         while !rest.is_empty() {
@@ -124,7 +131,7 @@ impl Frame {
                 reader.settle(number, Err(self.too_long().into()));
             } else if scanner.is_quoted() {
                 reader.settle(number, Err(Malformed::CutOff.into()));
-            } else if !line.trim_ascii().is_empty() {
+            } else if !is_blank(line) {
                 let outcome = table.read(line.strip_suffix(b"\r").unwrap_or(line), reader);
                 reader.settle(number, outcome);
             }
@@ -163,14 +170,17 @@ fn json_object(format: &JsonFormat, object: &[u8], reader: &mut Reader<'_>) -> O
     (format.record)(text, reader)
 }
 
-/// Blank lines are nothing, and so is a Zeek header line that something has indented.
-fn is_nothing(line: &[u8]) -> bool {
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}
+
+/// A blank line, or a header line of Zeek that something has indented: a row never starts with white space.
+fn is_indented_header(line: &[u8]) -> bool {
     match line.first() {
-        None => true,
         Some(first) if first.is_ascii_whitespace() => {
             let line = line.trim_ascii_start();
             line.is_empty() || line.starts_with(b"#")
         }
-        Some(_) => false,
+        first => first.is_none(),
     }
 }

@@ -13,7 +13,10 @@ use serde::Deserialize;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::ZeekJson,
-    recognizes: |keys| ["id.orig_h", "id_orig_h", "orig_h"].into_iter().any(|key| keys.has(key)),
+    recognizes: |keys| {
+        keys.has("ts")
+            && (keys.has("id.orig_h") || keys.has("id_orig_h") || (keys.has("id") && keys.has("orig_h")))
+    },
     lists: &[],
     record: |text, reader| read(&json::object(text)?, reader),
 };

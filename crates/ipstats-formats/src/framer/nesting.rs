@@ -90,3 +90,55 @@ impl Nesting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The events of `text`, with what was used before each, however it is cut.
+    fn events(text: &str) -> Vec<(String, Event)> {
+        let whole = steps(text, text.len());
+        for size in 1..text.len() {
+            assert_eq!(steps(text, size), whole, "{size} bytes at a time");
+        }
+        whole
+    }
+
+    fn steps(text: &str, size: usize) -> Vec<(String, Event)> {
+        let (mut nesting, mut steps, mut before) = (Nesting::default(), Vec::new(), String::new());
+        for mut piece in text.as_bytes().chunks(size) {
+            while !piece.is_empty() {
+                let (used, event) = nesting.next(piece);
+                before.push_str(std::str::from_utf8(&piece[..used]).unwrap());
+                piece = &piece[used..];
+                if event != Event::More {
+                    steps.push((std::mem::take(&mut before), event));
+                }
+                if matches!(event, Event::Closed | Event::Broken) {
+                    return steps;
+                }
+            }
+        }
+        steps
+    }
+
+    #[test]
+    fn values_close_where_they_opened() {
+        for text in [r#"{"a":"}","b":{"c\\":"\""}}"#, r#""x\"]""#, "{}", r#"{"\\":{}}"#] {
+            assert_eq!(events(&format!("{text},rest]")), [(text.to_owned(), Event::Closed)]);
+        }
+        let array = [
+            ("[".to_owned(), Event::Array),
+            ("1,[".to_owned(), Event::Array),
+            ("]]".to_owned(), Event::Closed),
+        ];
+        assert_eq!(events("[1,[]]"), array);
+    }
+
+    #[test]
+    fn a_line_end_in_a_string_breaks_it() {
+        for text in [r#"{"a":"b"#, r#"{"a":"b\"#] {
+            assert_eq!(events(&format!("{text}\n\"}}")), [(text.to_owned(), Event::Broken)]);
+        }
+    }
+}
