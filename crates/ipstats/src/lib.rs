@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod ingest;
+pub mod ingest_key;
 pub mod private_file;
 pub mod secret;
 pub mod store;

@@ -2,7 +2,7 @@
 //!
 //! A bearer token is verified against the keys of the issuer it names ([`Verifier`]) and becomes a [`Caller`]: the
 //! organization whose data it opens, the application that asks, and what it was granted. A caller is asked for one
-//! [`Permission`] at a time. The built-in [`Authority`] issues tokens itself, to applications that prove their secret
+//! [`Permission`] at a time. A log comes in under an ingest key instead ([`IngestKeys`]), which permits nothing else. The built-in [`Authority`] issues tokens itself, to applications that prove their secret
 //! ([`ClientSecrets`]).
 //!
 //! Invariants: the algorithm comes from the key, never from the token; an issuer speaks for exactly one organization;
@@ -13,6 +13,7 @@ mod authority;
 mod caller;
 mod claims;
 mod client_secrets;
+mod ingest_keys;
 mod issuers;
 mod remembered;
 mod signing_key;
@@ -21,6 +22,7 @@ mod verifier;
 pub use authority::{Authority, IssueError, IssuedToken, LOCAL_ISSUER, TOKEN_SECONDS, TokenVersion};
 pub use caller::{Caller, Forbidden, Permission};
 pub use client_secrets::{ClientSecrets, SecretRefused};
+pub use ingest_keys::IngestKeys;
 pub use issuers::Issuers;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use verifier::{TokenRefused, Verifier};

@@ -125,7 +125,13 @@ fn application(
     })
 }
 
-fn unique<T: Hash + Eq>(section: &Section<'_>, key: &'static str, value: T, taken: &mut HashSet<T>) -> bool {
+/// Whether a value that must be unique is, so far.
+pub(super) fn unique<T: Hash + Eq>(
+    section: &Section<'_>,
+    key: &'static str,
+    value: T,
+    taken: &mut HashSet<T>,
+) -> bool {
     let is_new = taken.insert(value);
     if !is_new {
         section.problem(key, "already used above; it must be unique");

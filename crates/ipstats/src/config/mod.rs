@@ -7,6 +7,7 @@
 mod access;
 mod environment;
 mod first_start;
+mod ingest_keys;
 mod machine;
 mod reader;
 mod show;
@@ -15,6 +16,7 @@ mod values;
 pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
+pub use ingest_keys::IngestSource;
 pub use values::{ByteCount, LogFormat, PublicUrl, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -64,6 +66,8 @@ pub struct Config {
     pub organizations: Vec<OrganizationEntry>,
     /// Who may ask for tokens.
     pub applications: Vec<Application>,
+    /// Who may send logs in.
+    pub ingest_sources: Vec<IngestSource>,
     /// What is odd about the configuration but no error, for the log.
     pub warnings: Vec<String>,
 }
@@ -127,6 +131,7 @@ impl Config {
         let audiences = root.read_list::<values::Name>("audiences").map(values::Name::texts);
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
+        let ingest_sources = ingest_keys::read(&mut root, &organizations);
         root.finish();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
@@ -141,6 +146,7 @@ impl Config {
             log_format,
             organizations,
             applications,
+            ingest_sources,
             warnings: reader.unknown_variables(),
         }
     }

@@ -139,6 +139,13 @@ impl<'a> Section<'a> {
         listed.or(written)
     }
 
+    /// The value of a key that is `true` or `false`; only in the document.
+    pub(super) fn read_flag(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.take(key)?;
+        let flag = value.get_ref().as_bool();
+        flag.or_else(|| self.wrong_type(key, &value.span(), "true or false", value.get_ref()))
+    }
+
     /// The table of a key; an empty one where it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let (span, table) = match self.take(key) {

@@ -1,7 +1,8 @@
 //! The effective configuration as a configuration file, secrets masked.
 
-use super::Config;
-use super::values::{ByteCount, PublicUrl};
+use super::values::{ByteCount, CountSetting, DeviceSetting, PublicUrl};
+use super::{Config, IngestSource};
+use ipstats_formats::Originator;
 use serde::Serialize;
 use std::path::Path;
 
@@ -17,6 +18,7 @@ struct Shown<'a> {
     log: Log<'a>,
     organizations: Vec<Organization<'a>>,
     applications: Vec<Application<'a>>,
+    ingest_keys: Vec<IngestKey<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +40,35 @@ struct Application<'a> {
     organization: String,
     secret_hash: &'static str,
     permissions: &'a [String],
+}
+
+#[derive(Serialize)]
+struct IngestKey<'a> {
+    name: &'a str,
+    key_hash: &'static str,
+    organization: String,
+    internal_networks: Vec<String>,
+    originator_is_device: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'a str>,
+    count: String,
+    device_from: String,
+}
+
+impl<'a> IngestKey<'a> {
+    fn of(source: &'a IngestSource) -> Self {
+        let settings = &source.settings;
+        Self {
+            name: &source.name,
+            key_hash: "(hidden)",
+            organization: source.organization.to_string(),
+            internal_networks: settings.internal_networks.iter().map(ToString::to_string).collect(),
+            originator_is_device: settings.originator == Originator::AlwaysDevice,
+            site: settings.site.as_deref(),
+            count: CountSetting(settings.count).to_string(),
+            device_from: DeviceSetting(settings.device_from).to_string(),
+        }
+    }
 }
 
 impl Config {
@@ -66,6 +97,7 @@ impl Config {
                     permissions: &application.permissions,
                 })
                 .collect(),
+            ingest_keys: self.ingest_sources.iter().map(IngestKey::of).collect(),
         })
     }
 }

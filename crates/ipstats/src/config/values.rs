@@ -1,5 +1,6 @@
 //! Values of single settings, each with the one text form it is written in.
 
+use ipstats_formats::{CountRule, DeviceFrom};
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -52,6 +53,14 @@ pub(super) struct Name(pub(super) String);
 /// What is logged: a `tracing` filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogLevel(pub(super) String);
+
+/// Which connections count, for a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CountSetting(pub(super) CountRule);
+
+/// How a source names devices that its logs show as network endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeviceSetting(pub(super) DeviceFrom);
 
 /// What is wrong with a value, and how it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,6 +203,48 @@ impl fmt::Display for ByteCount {
         let unit = UNITS.iter().find(|(_, bytes)| self.0 >= *bytes && self.0.is_multiple_of(*bytes));
         let (name, bytes) = unit.copied().unwrap_or(("B", 1));
         write!(f, "{} {name}", self.0 / bytes)
+    }
+}
+
+impl FromStr for CountSetting {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "opened" => Ok(Self(CountRule::Opened)),
+            "attempted" => Ok(Self(CountRule::Attempted)),
+            _ => Err(invalid(text, "one of opened, attempted")),
+        }
+    }
+}
+
+impl fmt::Display for CountSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            CountRule::Opened => "opened",
+            CountRule::Attempted => "attempted",
+        })
+    }
+}
+
+impl FromStr for DeviceSetting {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ip" => Ok(Self(DeviceFrom::Ip)),
+            "mac" => Ok(Self(DeviceFrom::Mac)),
+            _ => Err(invalid(text, "one of ip, mac")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            DeviceFrom::Ip => "ip",
+            DeviceFrom::Mac => "mac",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use crate::auth::{Authority, ClientSecrets, Issuers, SigningKey, Verifier};
+use crate::auth::{Authority, ClientSecrets, IngestKeys, Issuers, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::{Application, Config, OrganizationEntry, PublicUrl, UnknownIp};
 use crate::secret::SecretError;
@@ -31,6 +31,7 @@ pub(super) struct Snapshot {
     pub(super) unknown_ip: UnknownIp,
     pub(super) authority: Authority,
     pub(super) verifier: Verifier,
+    pub(super) ingest_keys: IngestKeys,
     audiences: Vec<String>,
     organizations: Vec<OrganizationEntry>,
     applications: Vec<Application>,
@@ -64,8 +65,8 @@ impl App {
         })
     }
 
-    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, organizations and applications. The
-    /// rest of a configuration takes a restart.
+    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, organizations, applications and
+    /// ingest keys. The rest of a configuration takes a restart.
     pub fn reload(&self, config: &Config) {
         self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, self.listening)));
     }
@@ -105,6 +106,7 @@ impl Snapshot {
             unknown_ip: config.unknown_ip,
             verifier: Verifier::new(issuers, config.audiences.iter().cloned()),
             authority,
+            ingest_keys: IngestKeys::new(&config.ingest_sources),
             audiences: config.audiences.clone(),
             organizations: config.organizations.clone(),
             applications: config.applications.clone(),

@@ -2,10 +2,12 @@
 
 use crate::answer::NoAnswer;
 use crate::auth::{Forbidden, TokenRefused};
+use crate::ingest::UploadError;
 use crate::store::StoreError;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use ipstats_formats::FormatChoice;
 use ipstats_model::InvalidIpAddress;
 use serde::Serialize;
 use std::error::Error;
@@ -29,6 +31,18 @@ pub(super) enum ApiError {
     UnknownQueryOption(String),
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
+    #[error(
+        "Unauthorized: an ingest key is expected, as 'Authorization: Bearer <key>' or as a Basic password."
+    )]
+    IngestKey,
+    #[error("The format in the path is unknown; known are {}.", FormatChoice::names().collect::<Vec<_>>().join(", "))]
+    UnknownFormat,
+    #[error("The content encoding {0} is not supported; send the log plain, as gzip or as zstd.")]
+    UnknownEncoding(String),
+    #[error("Not everything was recorded: {0}.")]
+    TooLarge(UploadError),
+    #[error("Not everything was recorded: {0}.")]
+    UnreadableLog(UploadError),
     #[error("There is nothing at {0}.")]
     UnknownRoute(String),
     #[error("The method {0} is not supported here.")]
@@ -73,7 +87,7 @@ pub(super) async fn method_not_allowed(method: Method) -> ApiError {
 impl ApiError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Unauthorized(_) | Self::IngestKey => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
             Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
@@ -82,6 +96,9 @@ impl ApiError {
                 (StatusCode::BAD_REQUEST, no_answer.code())
             }
             Self::NoAnswer(no_answer @ NoAnswer::NotFound(_)) => (StatusCode::NOT_FOUND, no_answer.code()),
+            Self::UnknownFormat | Self::UnreadableLog(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Self::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::Timeout | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -93,6 +110,7 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized(refused) => Some((WWW_AUTHENTICATE, challenge(*refused))),
+            Self::IngestKey => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::Timeout | Self::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS.into())),
             _ => None,
         }

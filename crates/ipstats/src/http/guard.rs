@@ -1,4 +1,4 @@
-//! What surrounds every handler: one line in the log, a limit of time, and a stop for panics.
+//! What surrounds handlers: one line in the log, a stop for panics, and for questions a limit of time.
 
 use super::error::{ApiError, Failure};
 use axum::Router;
@@ -13,6 +13,12 @@ use tracing::{Instrument, Span, info_span};
 /// Longest time from a request's head to its answer.
 const REQUEST_SECONDS_MAX: u64 = 30;
 
+/// Bounds the time of each request to `router`.
+pub(super) fn limit_time<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(middleware::from_fn(give_up))
+}
+
+/// Logs each request to `router` and stops panics.
 pub(super) fn around<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.layer(CatchPanicLayer::custom(panicked)).layer(middleware::from_fn(watch))
 }
@@ -22,7 +28,12 @@ fn panicked(_payload: Box<dyn Any + Send>) -> Response {
     ApiError::Internal("a handler panicked".into()).into_response()
 }
 
-/// Bounds the time of a request and writes its line. The query is left out: clients put secrets there.
+async fn give_up(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), next.run(request)).await;
+    answer.unwrap_or_else(|_| ApiError::Timeout.into_response())
+}
+
+/// Writes the line of a request. The query is left out: clients put secrets there.
 async fn watch(request: Request, next: Next) -> Response {
     let span = info_span!(
         "request",
@@ -32,9 +43,7 @@ async fn watch(request: Request, next: Next) -> Response {
         application = tracing::field::Empty,
     );
     let started = Instant::now();
-    let answer = tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), next.run(request));
-    let response =
-        answer.instrument(span.clone()).await.unwrap_or_else(|_| ApiError::Timeout.into_response());
+    let response = next.run(request).instrument(span.clone()).await;
     log(&span, &response, started.elapsed());
     response
 }
@@ -66,7 +75,7 @@ mod tests {
             .route("/panic", get(async || -> &'static str { panic!("the secret of the inside") }))
             .route("/endless", get(std::future::pending::<&'static str>));
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = around(router).oneshot(request).await.unwrap();
+        let response = around(limit_time(router)).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

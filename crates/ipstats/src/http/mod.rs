@@ -7,9 +7,12 @@
 mod app;
 mod authority;
 mod bearer;
+mod body_reader;
 mod error;
 mod guard;
 mod health;
+mod ingest;
+mod ingest_key;
 mod ip_stats;
 mod metadata;
 mod odata;
@@ -27,7 +30,7 @@ use std::sync::Arc;
 
 /// All routes over `app`.
 pub fn router(app: Arc<App>) -> Router {
-    let router = Router::new()
+    let questions = Router::new()
         .route("/api/ips/{ip}/stats", get(ip_stats::get))
         .route("/api/v1.0/ips/{ip}/stats", get(ip_stats::get))
         .route("/api/$metadata", get(metadata::get))
@@ -39,7 +42,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/{tenant}/discovery/keys", get(authority::keys))
         .route("/{tenant}/discovery/v2.0/keys", get(authority::keys))
         .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
+        .route("/readyz", get(health::ready));
+    // A log may take longer than any question.
+    let logs = Router::new().route("/api/ingest/{format}", post(ingest::post));
+    let router = guard::limit_time(questions)
+        .merge(logs)
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed);
     guard::around(router).with_state(app)

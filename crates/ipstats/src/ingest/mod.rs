@@ -23,6 +23,7 @@ mod reader;
 mod report;
 mod sink;
 mod source;
+mod upload;
 mod worker;
 
 pub use decompress::Compression;
@@ -31,3 +32,4 @@ pub use progress::Progress;
 pub use report::{Report, SourceReport};
 pub use sink::{EngineSink, Sink};
 pub use source::{Source, SourceError};
+pub use upload::{UploadError, UploadPlan, UploadReport, upload};

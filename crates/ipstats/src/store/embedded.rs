@@ -9,6 +9,7 @@ use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{Batch, CanonicalIp, IpStatistics, Organization, Timestamp, Window};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +56,18 @@ fn check_pin(pinned: Option<Timestamp>, newest: Option<Timestamp>) -> Result<(),
 /// The embedded engine behind asynchronous calls. Shared by reference; [`close`](Store::close) ends it.
 pub struct Store {
     engine: RwLock<Option<Arc<Engine>>>,
-    pool: Pool,
+    questions: Pool,
+    loads: Pool,
 }
 
 impl Store {
     /// A store over an open engine.
     pub fn new(engine: Engine) -> Self {
-        Self { engine: RwLock::new(Some(Arc::new(engine))), pool: Pool::new() }
+        Self {
+            engine: RwLock::new(Some(Arc::new(engine))),
+            questions: Pool::for_questions(),
+            loads: Pool::for_loads(),
+        }
     }
 
     /// The answer to the main question.
@@ -85,6 +91,16 @@ impl Store {
         self.call(move |engine| engine.record(organization, &batch, now)).await?.map_err(StoreError::Write)
     }
 
+    /// Runs a load: work that records many batches and may take long, such as reading a whole log. Loads have few
+    /// places of their own, so that they never keep a question waiting.
+    pub async fn load<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let engine = self.engine()?;
+        self.loads.run(move || work(&engine)).await
+    }
+
     /// Whether records are acknowledged; an error when the store is closed.
     pub fn health(&self) -> Result<Health, StoreError> {
         Ok(self.engine()?.health())
@@ -92,8 +108,17 @@ impl Store {
 
     /// Finishes what was begun, flushes, and releases the data folder. What is called afterwards is refused.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.pool.drain().await;
-        let engine = self.engine.write().take().and_then(Arc::into_inner).ok_or(StoreError::Closed)?;
+        self.questions.drain().await;
+        self.loads.drain().await;
+        let mut engine = self.engine.write().take().ok_or(StoreError::Closed)?;
+        let engine = loop {
+            match Arc::try_unwrap(engine) {
+                Ok(engine) => break engine,
+                // A call that will be refused is still holding on to it for a moment; no new one can.
+                Err(shared) => engine = shared,
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
         let closed = tokio::task::spawn_blocking(|| engine.close()).await;
         closed.map_err(|error| StoreError::Defect(error.to_string()))?.map_err(StoreError::Write)
     }
@@ -104,7 +129,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let engine = self.engine()?;
         // The engine moves into the work, so that it is let go before the pool counts the work as done.
-        self.pool.run(move || work(&engine)).await
+        self.questions.run(move || work(&engine)).await
     }
 
     fn engine(&self) -> Result<Arc<Engine>, StoreError> {

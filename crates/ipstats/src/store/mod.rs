@@ -11,7 +11,7 @@ pub use embedded::{OpenStoreError, Store, open_engine};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much is waiting already; a later try may succeed.
-    #[error("the store is busy: {waiting} calls are waiting already")]
+    #[error("the store is busy: {waiting} calls are under way already")]
     Busy {
         /// The limit that was reached.
         waiting: usize,

@@ -1,15 +1,18 @@
-//! The one bounded pool in which blocking work runs, next to the asynchronous threads and never on them.
+//! Bounded pools in which blocking work runs, next to the asynchronous threads and never on them.
 
 use super::StoreError;
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::Semaphore;
 
-/// Calls that may run or wait at once; one more is refused. Each holds a connection open, and little memory.
-const CALLS_MAX: usize = 512;
+/// Questions that may run or wait at once; one more is refused. Each holds a connection open, and little memory.
+const QUESTIONS_MAX: usize = 512;
 
-/// Calls that run at once for each core: they wait for the disk more than they compute.
-const RUNNING_PER_CORE_MAX: usize = 4;
+/// Questions that run at once for each core: they wait for the disk more than they compute.
+const QUESTIONS_PER_CORE_MAX: usize = 4;
+
+/// Loads that run at once for each core. None waits: its sender is told to come again.
+const LOADS_PER_CORE_MAX: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -19,9 +22,15 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self::with_limits(CALLS_MAX, cores * RUNNING_PER_CORE_MAX)
+    /// A pool for short reads and writes.
+    pub(super) fn for_questions() -> Self {
+        Self::with_limits(QUESTIONS_MAX, cores() * QUESTIONS_PER_CORE_MAX)
+    }
+
+    /// A pool for work that may take long.
+    pub(super) fn for_loads() -> Self {
+        let loads_max = cores() * LOADS_PER_CORE_MAX;
+        Self::with_limits(loads_max, loads_max)
     }
 
     fn with_limits(calls_max: usize, running_max: usize) -> Self {
@@ -53,6 +62,10 @@ impl Pool {
             permits.forget();
         }
     }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

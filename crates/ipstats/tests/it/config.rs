@@ -107,8 +107,8 @@ secret_hash = 'hunter2'
     ));
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
-        "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, listen, log, memory, \
-         organizations, public_urls, store, unknown_ip)",
+        "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, listen, log, \
+         memory, organizations, public_urls, store, unknown_ip)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",
@@ -177,6 +177,38 @@ fn with_application(organization: &str) -> Config {
          secret_hash = '{HASH}'\npermissions = ['Ip.Read.All']\n"
     ));
     Config::load_in(&place.flags(), &Environment::default()).unwrap()
+}
+
+#[test]
+fn an_ingest_key_says_whose_logs_and_how_they_are_read() {
+    let hash = format!("sha256:{}", "0a".repeat(32));
+    let source = |settings: &str| {
+        format!(
+            "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n[[ingest_keys]]\nname = 'dmz'\n\
+             key_hash = '{hash}'\norganization = 'contoso'\n{settings}"
+        )
+    };
+    let settings = "site = 'dmz'\ninternal_networks = ['198.51.100.0/24']\noriginator_is_device = true\n\
+                    count = 'attempted'\ndevice_from = 'mac'\n";
+    let place = Place::with(&source(settings));
+    let config = Config::load_in(&place.flags(), &Environment::default()).unwrap();
+    let source_read = &config.ingest_sources[0];
+    assert_eq!(source_read.key_hash.to_string(), hash);
+    assert_eq!(source_read.settings.only_tenant, Some(source_read.organization));
+    assert_eq!(source_read.settings.internal_networks.len(), 1);
+    let shown = config.show().unwrap();
+    for line in settings.lines() {
+        assert!(shown.contains(&line.replace('\'', "\"")), "{line} in {shown}");
+    }
+    assert!(!shown.contains("sha256"), "{shown}");
+
+    let problems =
+        Place::with(&source("count = 'all'\ninternal_networks = ['10/8']\noriginator_is_device = 1\n"));
+    let problems = problems.problems(&[]);
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].contains(":8:9: ingest_keys[0].count: \"all\" is not one of"), "{problems:?}");
+    assert!(problems[1].contains(":9:22: ingest_keys[0].internal_networks: "), "{problems:?}");
+    assert!(problems[2].contains("expected true or false, found integer"), "{problems:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod attacks;
 mod authority;
 mod health;
+mod ingest;
 mod ip_stats;
 mod routes;
 mod token;
@@ -15,6 +16,7 @@ use ipstats::auth::{Authority, LOCAL_ISSUER, SigningKey, TokenVersion};
 use ipstats::clock::{Clock, ManualClock};
 use ipstats::config::{Config, Environment, Flags};
 use ipstats::http::{App, router};
+use ipstats::ingest_key::IngestKey;
 use ipstats::secret::{Secret, SecretHash};
 use ipstats::store::{Store, open_engine};
 use ipstats_model::{Batch, Organization, Timestamp};
@@ -50,6 +52,9 @@ static SECRET: LazyLock<(String, SecretHash)> = LazyLock::new(|| {
     let secret = Secret::generate().unwrap();
     (secret.reveal().to_owned(), secret.hash().unwrap())
 });
+
+/// A key of a source of contoso, and one of fabrikam.
+static KEYS: LazyLock<[IngestKey; 2]> = LazyLock::new(|| [(); 2].map(|()| IngestKey::generate().unwrap()));
 
 struct TestApp {
     router: Router,
@@ -158,13 +163,21 @@ fn config(folder: &TempDir, settings: &str) -> Config {
              secret_hash = '{hash}'\npermissions = {permissions}\n"
         )
     };
+    let source = |organization: &str, key: &IngestKey| {
+        let hash = key.hash();
+        format!(
+            "[[ingest_keys]]\nname = '{organization} zeek'\nkey_hash = '{hash}'\norganization = '{organization}'\n"
+        )
+    };
     let text = format!(
         "data_dir = 'data'\n{settings}\n\
          [[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
-         [[organizations]]\nid = '{FABRIKAM}'\nname = 'fabrikam'\n{}{}{}",
+         [[organizations]]\nid = '{FABRIKAM}'\nname = 'fabrikam'\n{}{}{}{}{}",
         application("reader", READER, "contoso", "['Machine.Read.All', 'Ip.Read.All']"),
         application("stranger", STRANGER, "contoso", "['Machine.Read.All']"),
         application("fabrikam reader", FABRIKAM_READER, "fabrikam", "['Ip.Read.All']"),
+        source("contoso", &KEYS[0]),
+        source("fabrikam", &KEYS[1]),
     );
     let file = folder.path().join("ipstats.toml");
     fs::write(&file, text).unwrap();

@@ -1,0 +1,65 @@
+//! Keys under which logs are sent in, and how the logs of each are read.
+
+use super::access::{OrganizationEntry, choose, unique};
+use super::reader::Section;
+use super::values::{CountSetting, DeviceSetting, Name};
+use crate::ingest_key::IngestKeyHash;
+use ipnet::IpNet;
+use ipstats_formats::{Originator, Settings};
+use ipstats_model::Organization;
+use std::collections::HashSet;
+
+/// One source of logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestSource {
+    /// What people call it; unique.
+    pub name: String,
+    /// What is kept of its key; unique.
+    pub key_hash: IngestKeyHash,
+    /// Whose data it sends.
+    pub organization: Organization,
+    /// How its logs are read.
+    pub settings: Settings,
+}
+
+/// The tables `[[ingest_keys]]`. What is wrong with them is with the reader.
+pub(super) fn read(root: &mut Section<'_>, organizations: &[OrganizationEntry]) -> Vec<IngestSource> {
+    let (mut hashes, mut names) = (HashSet::new(), HashSet::new());
+    let sections = root.sections("ingest_keys").into_iter();
+    sections.filter_map(|section| source(section, organizations, &mut hashes, &mut names)).collect()
+}
+
+fn source(
+    mut section: Section<'_>,
+    organizations: &[OrganizationEntry],
+    hashes: &mut HashSet<IngestKeyHash>,
+    names: &mut HashSet<String>,
+) -> Option<IngestSource> {
+    let name = section.require::<Name>("name");
+    let key_hash = section.require::<IngestKeyHash>("key_hash");
+    let organization = section.require::<Name>("organization");
+    let settings = settings(&mut section);
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
+    let key_hash = key_hash.filter(|hash| unique(&section, "key_hash", *hash, hashes));
+    let organization = organization.and_then(|asked| {
+        choose(organizations, Some(&asked.0)).map_err(|error| section.problem("organization", error)).ok()
+    });
+    section.finish();
+    let organization = organization?;
+    let settings = Settings { only_tenant: Some(organization), ..settings };
+    Some(IngestSource { name: name?.0, key_hash: key_hash?, organization, settings })
+}
+
+fn settings(section: &mut Section<'_>) -> Settings {
+    let defaults = Settings::default();
+    let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
+    let networks = section.read_list::<IpNet>("internal_networks");
+    Settings {
+        internal_networks: networks.unwrap_or(defaults.internal_networks),
+        originator: if originator_is_device { Originator::AlwaysDevice } else { Originator::ByNetworks },
+        site: section.read::<Name>("site").map(|site| site.0),
+        count: section.read::<CountSetting>("count").map_or(defaults.count, |count| count.0),
+        device_from: section.read::<DeviceSetting>("device_from").map_or(defaults.device_from, |from| from.0),
+        ..defaults
+    }
+}

@@ -1,0 +1,241 @@
+//! `POST /api/ingest/{format}`.
+
+use super::*;
+use axum::body::Bytes;
+use flate2::write::GzEncoder;
+use http_body_util::channel::Channel;
+use std::io::Write;
+use std::time::Duration;
+
+/// Three connections of contoso's devices to 10.209.67.177, one of them long ago, and two lines that are none.
+const LOG: &str = concat!(
+    "{\"device\":\"laptop-1\",\"ip\":\"10.209.67.177\",\"time\":\"2017-08-29T13:00:00Z\"}\n",
+    "{\"device\":\"laptop-2\",\"ip\":\"10.209.67.177\",\"time\":\"2017-08-28T13:00:00Z\"}\n",
+    "{\"device\":\"laptop-3\",\"ip\":\"10.209.67.177\",\"time\":\"2016-08-28T13:00:00Z\"}\n",
+    "{\"device\":\"laptop-4\",\"ip\":\"no address\",\"time\":\"2017-08-28T13:00:00Z\"}\n",
+    "{\"device\":\"laptop-5\"",
+);
+const IP_PATH: &str = "/api/ips/10.209.67.177/stats";
+
+impl TestApp {
+    async fn post(&self, path: &str, authorization: &str, encoding: &str, log: impl Into<Body>) -> Answer {
+        let request = get(path).method(Method::POST).header("Authorization", authorization);
+        self.send(request.header("Content-Encoding", encoding).body(log.into()).unwrap()).await
+    }
+
+    async fn post_plain(&self, format: &str, log: impl Into<Body>) -> Answer {
+        self.post(&format!("/api/ingest/{format}"), &bearer(0), "", log).await
+    }
+
+    async fn prevalence(&self) -> Value {
+        self.get(IP_PATH).await.json()["organizationPrevalence"].clone()
+    }
+}
+
+fn bearer(key: usize) -> String {
+    format!("Bearer {}", KEYS[key].reveal())
+}
+
+fn gzip(log: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(log).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn every_record_is_accounted_for_and_answered_at_once() {
+    let app = TestApp::new();
+    let answer = app.post_plain("ndjson", LOG).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let body = answer.json();
+    assert_eq!(
+        (&body["counted"], &body["notAConnection"], &body["outsideRetention"], &body["malformed"]),
+        (&json!(2), &json!({}), &json!(1), &json!(2))
+    );
+    let lines: Vec<_> =
+        body["issues"].as_array().unwrap().iter().map(|issue| issue["line"].clone()).collect();
+    assert_eq!(lines, [json!(4), json!(5)]);
+    assert!(body["issues"][0]["problem"].is_string());
+    assert_eq!(app.prevalence().await, 2);
+}
+
+#[tokio::test]
+async fn sending_it_again_changes_nothing() {
+    let app = TestApp::new();
+    for _ in 0..3 {
+        assert_eq!(app.post_plain("auto", LOG).await.status, StatusCode::OK);
+        assert_eq!(app.prevalence().await, 2);
+    }
+}
+
+#[tokio::test]
+async fn compression_is_seen_from_the_content() {
+    let zstd = zstd::encode_all(LOG.as_bytes(), 1).unwrap();
+    for (encoding, log) in
+        [("gzip", gzip(LOG.as_bytes())), ("", gzip(LOG.as_bytes())), ("zstd", zstd), ("identity", LOG.into())]
+    {
+        let app = TestApp::new();
+        let answer = app.post("/api/ingest/ndjson", &bearer(0), encoding, log).await;
+        assert_eq!(
+            (answer.status, app.prevalence().await),
+            (StatusCode::OK, json!(2)),
+            "{encoding}: {}",
+            answer.text
+        );
+    }
+    let answer = TestApp::new().post("/api/ingest/ndjson", &bearer(0), "br", LOG).await;
+    assert_eq!(answer.error(), (415, "UnsupportedMediaType".to_owned()));
+}
+
+#[tokio::test]
+async fn each_format_has_its_path() {
+    let csv = "device,ip,time\nlaptop,10.209.67.177,2017-08-29T13:00:00Z\n";
+    let array = r#"[{"device":"laptop","ip":"10.209.67.177","time":"2017-08-29T13:00:00Z"}]"#;
+    let zeek = "#separator \\x09\n#fields\tts\tid.orig_h\tid.resp_h\tproto\tconn_state\n\
+                1504011600.5\t192.168.1.7\t10.209.67.177\ttcp\tSF\n";
+    for (format, log) in [("csv", csv), ("auto", csv), ("ndjson", array), ("zeek", zeek), ("zeek-tsv", zeek)]
+    {
+        let app = TestApp::new();
+        let answer = app.post_plain(format, log).await;
+        assert_eq!(
+            (answer.status, app.prevalence().await),
+            (StatusCode::OK, json!(1)),
+            "{format}: {}",
+            answer.text
+        );
+    }
+    let answer = TestApp::new().post_plain("netflow", LOG).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert!(answer.message().contains("zeek-tsv"), "{}", answer.message());
+}
+
+#[tokio::test]
+async fn nothing_to_tell_is_fine() {
+    for log in ["", "[]", "\n\n"] {
+        let answer = TestApp::new().post_plain("ndjson", log).await;
+        assert_eq!(
+            (answer.status, &answer.json()["counted"]),
+            (StatusCode::OK, &json!(0)),
+            "{log:?}: {}",
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_needed_and_a_token_is_none() {
+    let app = TestApp::new();
+    let unknown = IngestKey::generate().unwrap();
+    let token = app.token(READER);
+    for authorization in [
+        "",
+        "Bearer",
+        "Bearer x",
+        &format!("Bearer {}", unknown.reveal()),
+        &format!("Bearer {token}"),
+        &format!("Splunk {}", KEYS[0].reveal()),
+        &format!("Basic {}", KEYS[0].reveal()),
+    ] {
+        let answer = app.post("/api/ingest/ndjson", authorization, "", LOG).await;
+        assert_eq!(answer.error(), (401, "Unauthorized".to_owned()), "{authorization}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+    }
+    let twice = get("/api/ingest/ndjson").method(Method::POST).header("Authorization", bearer(0));
+    let twice = app.send(twice.header("Authorization", bearer(0)).body(Body::from(LOG)).unwrap()).await;
+    assert_eq!(twice.error().0, 401);
+    assert_eq!(app.get(IP_PATH).await.status, StatusCode::NOT_FOUND, "nothing was recorded");
+
+    let key = app.get_as(KEYS[0].reveal(), IP_PATH).await;
+    assert_eq!(key.error().0, 401, "and a key opens no answers");
+}
+
+#[tokio::test]
+async fn a_key_as_the_password_of_basic_is_the_same_key() {
+    use base64::Engine as _;
+    let app = TestApp::new();
+    let pair = base64::prelude::BASE64_STANDARD.encode(format!("vector:{}", KEYS[0].reveal()));
+    assert_eq!(
+        app.post("/api/ingest/ndjson", &format!("Basic {pair}"), "", LOG).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_key_writes_into_its_own_organization_only() {
+    let app = TestApp::new();
+    assert_eq!(app.post("/api/ingest/ndjson", &bearer(1), "", LOG).await.status, StatusCode::OK);
+    assert_eq!(app.get(IP_PATH).await.status, StatusCode::NOT_FOUND, "contoso sees nothing of it");
+    let theirs = app.get_as(&app.token(FABRIKAM_READER), IP_PATH).await;
+    assert_eq!(theirs.json()["organizationPrevalence"], 2);
+}
+
+#[tokio::test]
+async fn what_is_cut_off_or_unreadable_is_400_and_what_came_before_is_kept() {
+    let app = TestApp::new();
+    let mut cut = gzip(LOG.as_bytes());
+    cut.truncate(cut.len() - 4);
+    let answer = app.post_plain("ndjson", cut).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert!(answer.message().contains("ends too early"), "{}", answer.message());
+    assert_eq!(app.prevalence().await, 2);
+
+    for log in ["\u{0}\u{1}\u{2}\u{3}", "hello\nworld\n", "device,ip\na,1.2.3.4\n"] {
+        let answer = TestApp::new().post_plain("auto", log).await;
+        assert_eq!(answer.error(), (400, "BadRequest".to_owned()), "{log:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_log_is_recorded_whole() {
+    let app = TestApp::new();
+    let line = |number: u32| {
+        let ip = std::net::Ipv4Addr::from(0x0a00_0000 + number % 1000);
+        format!("{{\"device\":\"d{number}\",\"ip\":\"{ip}\",\"time\":\"2017-08-29T13:00:00Z\"}}\n")
+    };
+    let log = gzip((0..200_000).map(line).collect::<String>().as_bytes());
+    let answer = app.post_plain("auto", log).await;
+    assert_eq!(
+        (answer.status, &answer.json()["counted"]),
+        (StatusCode::OK, &json!(200_000)),
+        "{}",
+        answer.text
+    );
+    assert_eq!(app.get("/api/ips/10.0.3.231/stats").await.json()["organizationPrevalence"], 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_log_too_many_at_once_is_asked_to_come_again() {
+    let app = Arc::new(TestApp::new());
+    let mut open = Vec::new();
+    let refused = loop {
+        assert!(open.len() < 256, "there is a limit");
+        let (sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+        let one = Arc::clone(&app);
+        let mut answer = tokio::spawn(async move { one.post_plain("ndjson", Body::new(body)).await });
+        // A log that was let in is waited for.
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(200), &mut answer).await {
+            break answer.unwrap();
+        }
+        open.push((sender, answer));
+    };
+    assert_eq!(refused.error(), (503, "ServiceUnavailable".to_owned()));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(app.get(IP_PATH).await.error().0, 404, "questions are answered meanwhile");
+    for (mut sender, answer) in open {
+        sender.send_data(Bytes::from_static(LOG.as_bytes())).await.unwrap();
+        drop(sender);
+        assert_eq!(answer.await.unwrap().status, StatusCode::OK);
+    }
+    assert_eq!(app.post_plain("ndjson", LOG).await.status, StatusCode::OK, "there is room again");
+}
+
+#[tokio::test]
+async fn a_sender_that_breaks_off_gets_no_success() {
+    let app = TestApp::new();
+    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(4);
+    sender.send_data(Bytes::from_static(LOG.as_bytes())).await.unwrap();
+    sender.abort(std::io::Error::other("connection reset"));
+    let answer = app.post_plain("ndjson", Body::new(body)).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert_eq!(app.prevalence().await, 2, "whole lines before it are kept");
+}
