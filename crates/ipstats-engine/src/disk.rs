@@ -17,7 +17,7 @@
 
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
-    RestartIntervalPolicy,
+    PartitioningPolicy, RestartIntervalPolicy,
 };
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use ipstats_model::{CanonicalIp, Organization};
@@ -316,6 +316,9 @@ fn tiles() -> KeyspaceCreateOptions {
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
         .data_block_size_policy(BlockSizePolicy::all(32 << 10))
         .data_block_restart_interval_policy(RestartIntervalPolicy::all(u8::MAX))
+        // A table's filter and index in one block each would be too large for the block cache to keep.
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(5.0))))
 }
 

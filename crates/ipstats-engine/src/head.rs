@@ -22,9 +22,6 @@ const SHARDS: usize = 64;
 /// A slot's contacts are folded when there are this many, and as many as a quarter of its folded state.
 const FOLD_CONTACTS_MIN: usize = 512;
 
-/// Memory of one slot in its hash table, in bytes: the slot and its tag at a load of two thirds.
-const SLOT_BYTES: usize = (size_of::<Slot>() + 1) * 3 / 2;
-
 /// What the allocator adds to a block, in bytes.
 const BLOCK_BYTES: usize = 16;
 
@@ -90,10 +87,12 @@ impl Head {
             let Some(shard) = self.shards.get(number) else { return };
             let mut shard = shard.write();
             let slots = shard.organizations.entry(batch.organization).or_default();
+            let table_before = slots.allocation_size().cast_signed();
             let mut grown_bytes = 0;
             while let Some((ip, contacts)) = groups.next_if(|(ip, _)| ip.shard(SHARDS) == number) {
                 grown_bytes += self.add(slots, ip, contacts);
             }
+            grown_bytes += slots.allocation_size().cast_signed() - table_before;
             // A fold can shrink a slot: the sum is kept in wrapping arithmetic and never goes below zero.
             self.memory_bytes.fetch_add(grown_bytes.cast_unsigned(), Ordering::Relaxed);
         }
@@ -108,7 +107,8 @@ impl Head {
         let Some(slot) = slots.and_then(|slots| slots.find(ip.hash, |slot| slot.ip == ip.ip)) else {
             return [None, None];
         };
-        let (folded, mut contacts) = (slot.folded.clone(), slot.contacts.clone());
+        let (folded, mut contacts) =
+            (slot.folded.clone(), SmallVec::<[Contact; 2]>::from_slice(&slot.contacts));
         drop(shard);
         let fresh = (!contacts.is_empty()).then(|| Arc::new(IpState::from_contacts(&mut contacts)));
         [folded, fresh]
@@ -148,7 +148,7 @@ impl Slot {
 
     /// All that the slot holds.
     pub(crate) fn state(&self) -> IpState {
-        let fresh = IpState::from_contacts(&mut self.contacts.clone());
+        let fresh = IpState::from_contacts(&mut SmallVec::<[Contact; 2]>::from_slice(&self.contacts));
         match &self.folded {
             Some(folded) => folded.join(&fresh),
             None => fresh,
@@ -164,13 +164,14 @@ impl Slot {
         }
     }
 
+    /// Memory outside of the hash table, in bytes.
     fn memory_bytes(&self) -> usize {
         let contacts = if self.contacts.spilled() {
             self.contacts.capacity() * size_of::<Contact>() + BLOCK_BYTES
         } else {
             0
         };
-        SLOT_BYTES + contacts + self.folded.as_ref().map_or(0, |state| state.memory_bytes() + 4 * BLOCK_BYTES)
+        contacts + self.folded.as_ref().map_or(0, |state| state.memory_bytes() + 4 * BLOCK_BYTES)
     }
 }
 

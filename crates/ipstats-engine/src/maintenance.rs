@@ -26,8 +26,10 @@ pub(crate) struct Maintenance {
 #[derive(Default)]
 struct Shared {
     orders: Mutex<Orders>,
-    /// Signals: new orders, a flush is done.
-    changed: Condvar,
+    /// Tells the thread: there is something to do.
+    work: Condvar,
+    /// Tells those who wait: a flush is done, or the thread is dead.
+    done: Condvar,
 }
 
 #[derive(Default)]
@@ -51,9 +53,9 @@ impl Maintenance {
         let mut orders = self.shared.orders.lock();
         orders.flushes_asked += 1;
         let mine = orders.flushes_asked;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_one();
         while orders.flushes_done < mine && !orders.dead {
-            self.shared.changed.wait(&mut orders);
+            self.shared.done.wait(&mut orders);
         }
     }
 
@@ -64,21 +66,23 @@ impl Maintenance {
         }
         let mut orders = self.shared.orders.lock();
         while core.is_head_full() && !orders.dead && core.journal.failure().is_none() {
-            self.shared.changed.notify_all();
-            self.shared.changed.wait_for(&mut orders, TICK);
+            self.shared.work.notify_one();
+            self.shared.done.wait_for(&mut orders, TICK);
         }
     }
 
     /// Wakes the thread to look at the head.
     pub(crate) fn wake(&self) {
-        self.shared.changed.notify_all();
+        // Under the lock, or the thread could look just before and sleep just after.
+        let _orders = self.shared.orders.lock();
+        self.shared.work.notify_one();
     }
 }
 
 impl Drop for Maintenance {
     fn drop(&mut self) {
         self.shared.orders.lock().stop = true;
-        self.shared.changed.notify_all();
+        self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -110,7 +114,7 @@ impl Worker {
                 }
             }
             self.shared.orders.lock().flushes_done = asked;
-            self.shared.changed.notify_all();
+            self.shared.done.notify_all();
         }
     }
 
@@ -128,7 +132,7 @@ impl Worker {
             if orders.flushes_asked > orders.flushes_done || (due && !idle) {
                 return Some(orders.flushes_asked);
             }
-            self.shared.changed.wait_for(&mut orders, TICK);
+            self.shared.work.wait_for(&mut orders, TICK);
         }
     }
 
@@ -151,6 +155,6 @@ impl Drop for DeathNotice<'_> {
             self.0.core.journal.fail("the maintenance thread panicked");
         }
         self.0.shared.orders.lock().dead = true;
-        self.0.shared.changed.notify_all();
+        self.0.shared.done.notify_all();
     }
 }
