@@ -275,3 +275,33 @@ fn text_that_is_not_utf8_is_malformed() {
     let read = read_auto(b"device,ip,time\np\xff,203.0.113.7,60\npc,203.0.113.7,60\n");
     assert_eq!((read.tally.connections(), read.issues()), (1, vec!["line 2: not UTF-8".to_owned()]));
 }
+
+#[test]
+fn each_zeek_log_of_a_stream_has_a_header_of_its_own() {
+    let row = "6\t10.0.0.1\t203.0.113.7\tSF\n";
+    let fields = "#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
+    let first =
+        format!("#separator \\x09\n#unset_field\tNULL\n#empty_field\tNONE\n#path\tdns\n{fields}{row}");
+    let second = format!("#separator \\x09\n{fields}{row}");
+    let unset: String = ["-", "(empty)", ""].iter().map(|ip| row.replace("203.0.113.7", ip)).collect();
+    let read = read_auto(format!("{first}{second}{unset}"));
+    assert_eq!((read.tally.connections(), read.tally.malformed()), (1, 0), "{}", read.shown());
+    assert_eq!(read.reasons(), [("otherEvent", 1), ("noRemoteIp", 3)]);
+}
+
+#[test]
+fn only_the_key_of_a_list_of_records_makes_a_list() {
+    let event = "\"category\":\"AdvancedHunting-DeviceNetworkEvents\",\"properties\":{\"DeviceId\":\"pc\",\"Timestamp\":6,\
+                 \"RemoteIP\":\"203.0.113.7\",\"ActionType\":\"ConnectionSuccess\",\"records\":[{}]}";
+    for (key, connections, records) in [
+        ("records", 0, 1),
+        ("x\\\"records", 1, 1),
+        ("xrecords", 1, 1),
+        ("Records", 1, 1),
+        ("records\\\"", 1, 1),
+    ] {
+        let text = format!("{{\n\"{key}\" : [{{}}],\n{event}}}");
+        let read = read(Format::MdeStreaming, &Settings::default(), text.as_bytes());
+        assert_eq!((read.tally.connections(), read.tally.records()), (connections, records), "{key}");
+    }
+}
