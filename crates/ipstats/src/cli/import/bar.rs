@@ -58,18 +58,22 @@ fn paint(bar: &ProgressBar, progress: &Progress, done: &AtomicBool) {
     let started = Instant::now();
     let mut total_shown = None;
     while !done.load(Ordering::Relaxed) {
+        thread::sleep(TICK);
+        if progress.records() == 0 {
+            // Nothing to say yet, and no speed to guess the time left from.
+            continue;
+        }
         let total = progress.bytes_total();
         if total_shown.replace(total) != Some(total) {
-            bar.set_length(total);
             bar.set_style(style(match total {
                 0 => "{spinner} {bytes}, {msg} ({elapsed})",
                 _ => "{bar:32} {bytes} of {total_bytes}, {msg}, {eta} left",
             }));
+            bar.set_length(total);
         }
-        bar.set_position(progress.bytes());
         bar.set_message(rate(progress.records(), started.elapsed()));
+        bar.set_position(progress.bytes());
         bar.tick();
-        thread::sleep(TICK);
     }
 }
 

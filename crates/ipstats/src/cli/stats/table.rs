@@ -15,8 +15,8 @@ pub(super) struct Table {
 struct Row {
     ip: String,
     devices: String,
-    first_seen: String,
-    last_seen: String,
+    /// First and last seen, or why there is neither.
+    seen: String,
     first_ever: String,
 }
 
@@ -43,49 +43,38 @@ impl Row {
     fn of(ip: CanonicalIp, question: &Question<'_>) -> Result<Self, ReadError> {
         let ever = question.engine.first_ever(question.organization, ip)?;
         let first_ever = ever.map_or_else(|| "never".to_owned(), |time| time.to_string());
-        let row = match question.statistics(ip)? {
+        let ip_text = ip.to_string();
+        Ok(match question.statistics(ip)? {
             IpStatistics::Seen { prevalence, first_seen, last_seen } => Self {
-                ip: ip.to_string(),
+                ip: ip_text,
                 devices: prevalence.to_string(),
-                first_seen: first_seen.to_string(),
-                last_seen: last_seen.to_string(),
+                seen: format!("{first_seen:<20}  {last_seen}"),
                 first_ever,
             },
             IpStatistics::NotInWindow => {
-                Self { first_ever, ..Self::saying(&ip.to_string(), "not in the window") }
+                Self { first_ever, ..Self::saying(&ip_text, "not within the look-back") }
             }
-            IpStatistics::Unknown => {
-                Self { first_ever, ..Self::saying(&ip.to_string(), "not in the last 30 days") }
-            }
-        };
-        Ok(row)
+            IpStatistics::Unknown => Self { first_ever, ..Self::saying(&ip_text, "not in the last 30 days") },
+        })
     }
 
     /// A row about an IP without statistics.
     fn saying(ip: &str, why: &str) -> Self {
-        Self {
-            ip: ip.to_owned(),
-            devices: "0".to_owned(),
-            first_seen: why.to_owned(),
-            last_seen: String::new(),
-            first_ever: String::new(),
-        }
+        Self { ip: ip.to_owned(), devices: "0".to_owned(), seen: why.to_owned(), first_ever: String::new() }
     }
 
     fn heading() -> Self {
         Self {
             ip: "IP".to_owned(),
             devices: "DEVICES".to_owned(),
-            first_seen: "FIRST SEEN".to_owned(),
-            last_seen: "LAST SEEN".to_owned(),
+            seen: format!("{:<20}  LAST SEEN", "FIRST SEEN"),
             first_ever: "FIRST EVER".to_owned(),
         }
     }
 
     fn line(&self, ip_width: usize) -> String {
-        let Self { ip, devices, first_seen, last_seen, first_ever } = self;
-        let line = format!("{ip:<ip_width$}  {devices:>8}  {first_seen:<20}  {last_seen:<20}  {first_ever}");
-        line.trim_end().to_owned()
+        let Self { ip, devices, seen, first_ever } = self;
+        format!("{ip:<ip_width$}  {devices:>8}  {seen:<42}  {first_ever}").trim_end().to_owned()
     }
 }
 

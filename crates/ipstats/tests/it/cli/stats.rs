@@ -62,8 +62,8 @@ fn several_ips_are_a_table() {
     IP                DEVICES  FIRST SEEN            LAST SEEN             FIRST EVER
     10.209.67.177           3  2017-08-28T09:00:00Z  2017-08-29T13:32:59Z  2017-07-30T13:36:06Z
     2001:db8::1             1  2017-08-29T13:00:00Z  2017-08-29T13:00:00Z  2017-08-29T13:00:00Z
-    203.0.113.7             0  not in the window                           2017-08-02T10:00:00Z
-    192.0.2.1               0  not in the last 30 days                        never
+    203.0.113.7             0  not within the look-back                    2017-08-02T10:00:00Z
+    192.0.2.1               0  not in the last 30 days                     never
     "#);
     assert_eq!(stats(&place(), &["10.209.67.177", "nonsense"]).code, Some(1));
 }
