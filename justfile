@@ -1,0 +1,39 @@
+# What developers run. `just` lists it.
+
+default:
+    @just --list
+
+# sample data, a server and a curl line
+demo:
+    cargo run --release -- demo
+
+# everything that CI checks
+ci:
+    .ci/run
+
+test:
+    cargo test --workspace
+
+lint:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# figures of docs/performance.md
+measure rows="10000000":
+    cargo run --release -p ipstats --example synthetic -- --rows {{rows}}
+
+# memory under a scan of the IPv6 space
+scan connections="50000000" memory="512":
+    cargo run --release -p ipstats-engine --example scan -- {{connections}} {{memory}}
+
+bench:
+    cargo bench --workspace
+
+# one fuzz target, for a minute (needs cargo-fuzz and a nightly toolchain)
+fuzz target="zeek":
+    cargo fuzz run {{target}} -- -max_total_time=60
+
+# licences and advisories of dependencies (needs cargo-deny)
+deny:
+    cargo deny check
