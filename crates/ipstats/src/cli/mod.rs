@@ -14,6 +14,7 @@ pub mod token;
 
 use crate::clock::Clock;
 use crate::config::Flags;
+use crate::telemetry;
 use clap::{Args, Parser, Subcommand};
 use ipstats_model::Timestamp;
 use std::io;
@@ -102,7 +103,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     if closed_pipe {
         return ExitCode::SUCCESS;
     }
-    output::note(format_args!("error: {error:#}"));
+    output::note(format_args!("error: {}", telemetry::chain(error.as_ref())));
     ExitCode::FAILURE
 }
 

@@ -4,6 +4,7 @@ use crate::answer::NoAnswer;
 use crate::auth::{Forbidden, TokenRefused};
 use crate::ingest::UploadError;
 use crate::store::StoreError;
+use crate::telemetry::chain;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -154,16 +155,14 @@ impl IntoResponse for ApiError {
         let content_type = HeaderValue::from_static("application/json; charset=utf-8");
         let mut response = (status, [(CONTENT_TYPE, content_type)], body).into_response();
         response.headers_mut().extend(self.header());
-        response.extensions_mut().insert(Failure { target, code, detail: chain(&self) });
+        response.extensions_mut().insert(Failure { target, code, detail: logged(&self) });
         response
     }
 }
 
-/// An error and its causes on one line, for the log. What the client sent may be in it: it cannot begin a new line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    text.replace(char::is_control, "\u{fffd}")
+/// An error and its causes, for the log. What the client sent may be in it: it cannot begin a new line.
+pub(super) fn logged(error: &(dyn Error + 'static)) -> String {
+    chain(error).replace(char::is_control, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -175,10 +174,10 @@ mod tests {
         let cause = ipstats_engine::ReadError::Storage("disk on fire".to_owned());
         let error = ApiError::from(StoreError::Read(cause));
         let expected = "The service is not available right now. Try again later.: the store cannot be read: ";
-        let text = chain(&error);
+        let text = logged(&error);
         assert!(text.starts_with(expected) && text.ends_with("disk on fire"), "{text}");
         let error =
             ApiError::from("1.2.3.4\nINFO all is well".parse::<ipstats_model::CanonicalIp>().unwrap_err());
-        assert!(!chain(&error).contains('\n'));
+        assert!(!logged(&error).contains('\n'));
     }
 }

@@ -86,7 +86,7 @@ impl IntoResponse for TokenError {
         if let Some(seconds) = self.retry_after_seconds() {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
-        let detail = super::error::chain(&self);
+        let detail = super::error::logged(&self);
         response.extensions_mut().insert(Failure { target, code, detail });
         response
     }
