@@ -37,7 +37,7 @@ pub struct FirstStart {
 #[derive(Debug, thiserror::Error)]
 pub enum FirstStartError {
     /// The data folder cannot be written.
-    #[error("{}: {source} (choose another data folder with --data-dir)", file.display())]
+    #[error("data folder {}: {source} (check its owner and permissions, or choose another with --data-dir)", file.display())]
     Folder {
         /// The file or folder.
         file: PathBuf,
