@@ -9,6 +9,7 @@ mod environment;
 mod first_start;
 mod ingest_keys;
 mod machine;
+mod public_url;
 mod reader;
 mod show;
 mod values;
@@ -17,7 +18,8 @@ pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
 pub use ingest_keys::IngestSource;
-pub use values::{ByteCount, LogFormat, PublicUrl, StoreBackend, UnknownIp};
+pub use public_url::PublicUrl;
+pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
 use reader::{Reader, Section};

@@ -1,7 +1,7 @@
 //! The effective configuration as a configuration file, secrets masked.
 
-use super::values::{ByteCount, CountSetting, DeviceSetting, PublicUrl};
-use super::{Config, IngestSource};
+use super::values::{ByteCount, CountSetting, DeviceSetting};
+use super::{Config, IngestSource, PublicUrl};
 use ipstats_formats::Originator;
 use serde::Serialize;
 use std::path::Path;

@@ -11,5 +11,6 @@ mod cli;
 mod config;
 mod http;
 mod kill;
+mod kill_serve;
 mod serve;
 mod tidy;

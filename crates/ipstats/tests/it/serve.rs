@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-struct Service {
+pub(crate) struct Service {
     process: Child,
     /// Host and port.
     address: String,
 }
 
-fn ipstats(data_dir: &Path) -> Command {
+pub(crate) fn ipstats(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipstats"));
     command.env_clear().env("IPSTATS_DATA_DIR", data_dir);
     command
@@ -21,9 +21,13 @@ fn ipstats(data_dir: &Path) -> Command {
 
 impl Service {
     fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[])
+    }
+
+    pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
         let mut command = ipstats(data_dir);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address =
@@ -31,25 +35,31 @@ impl Service {
         Self { process, address }
     }
 
-    /// Sends a request as it stands and reads the answer to its end: status line and headers, and body.
-    fn send(&self, request: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+    /// Sends a request as it stands and reads the answer to its end.
+    pub(crate) fn try_send(&self, request: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// As [`try_send`](Self::try_send): status line and headers, and body.
+    fn send(&self, request: &str) -> (String, String) {
+        let answer = self.try_send(request).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
         (head.to_owned(), body.to_owned())
     }
 
-    fn get(&self, path: &str, token: &str) -> (String, String) {
+    pub(crate) fn get(&self, path: &str, token: &str) -> (String, String) {
         let host = &self.address;
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
         ))
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         assert!(
             Command::new("kill")
                 .args(["-s", name, &self.process.id().to_string()])
@@ -62,6 +72,11 @@ impl Service {
     /// Asks the service to stop; what it leaves behind.
     fn stop(self) -> Output {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for the end; what the service leaves behind.
+    pub(crate) fn wait(self) -> Output {
         self.process.wait_with_output().unwrap()
     }
 }
@@ -150,14 +165,7 @@ fn a_configuration_is_read_again_on_sighup() {
     let mut command = ipstats(folder.path());
     let printed = command.args(["token", "--app", "default"]).output().unwrap();
     let token = String::from_utf8(printed.stdout).unwrap().trim().to_owned();
-    let service = {
-        let mut command = ipstats(folder.path());
-        command.env("IPSTATS_CONFIG", &file).args(["serve", "--listen", "127.0.0.1:0"]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Service { process, address: line.trim().trim_start_matches("listening on http://").to_owned() }
-    };
+    let service = Service::start_with(folder.path(), &["--config", file.to_str().unwrap()]);
     let status = |service: &Service| service.get("/api/ips/1.2.3.4/stats", &token).0[9..12].to_owned();
     assert_eq!(status(&service), "404");
     std::fs::write(&file, "unknown_ip = 'zero'").unwrap();
