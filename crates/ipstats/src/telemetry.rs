@@ -16,7 +16,10 @@ pub fn init(config: &Config) {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match config.log_format {
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(true).try_init(),
+        // Fields stand beside the message; an error's `target` is a field, so the module goes without its own.
+        LogFormat::Json => {
+            logs.json().flatten_event(true).with_span_list(false).with_target(false).try_init()
+        }
     };
     if started.is_ok() {
         panic::set_hook(Box::new(|panic| {

@@ -45,7 +45,7 @@ pub enum UploadError {
         bytes_max: u64,
     },
     /// It cannot be read.
-    #[error("the log {0}")]
+    #[error("{0}")]
     Source(SourceError),
     /// It cannot be recorded.
     #[error(transparent)]

@@ -205,3 +205,18 @@ fn a_new_secret_matches_the_hash_printed_with_it() {
     let hash: ipstats::secret::SecretHash = value("secret_hash").parse().unwrap();
     assert!(hash.verify(&value("secret ").into()));
 }
+
+#[test]
+fn a_json_log_is_one_object_a_line_with_the_target_of_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    std::fs::write(&file, "[log]\nformat = 'json'").unwrap();
+    let service = Service::start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let (_, body) = service.get("/api/ips/1.2.3.4/stats", "nonsense");
+    let log = String::from_utf8(service.stop().stderr).unwrap();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let target = &serde_json::from_str::<Value>(&body).unwrap()["error"]["target"];
+    let event = events.iter().find(|event| event["target"] == *target).unwrap_or_else(|| panic!("{log}"));
+    assert_eq!((&event["status"], &event["code"]), (&Value::from(401), &Value::from("Unauthorized")));
+    assert_eq!(event["span"]["path"], "/api/ips/1.2.3.4/stats");
+}
