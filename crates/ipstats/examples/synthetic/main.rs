@@ -64,5 +64,5 @@ fn main() -> anyhow::Result<()> {
 
 fn show(figures: &[Figure]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    figures.iter().try_for_each(|figure| writeln!(out, "{:<46}{}", figure.what, figure.value))
+    figures.iter().try_for_each(|figure| writeln!(out, "{:<48}{}", figure.what, figure.value))
 }

@@ -1,6 +1,7 @@
 //! The command line, as people and scripts see it: the real binary, its two outputs and its exit code.
 
 mod bad_input;
+mod demo;
 mod import;
 mod interrupted;
 mod model;
