@@ -8,20 +8,13 @@
 //! and the list of uncommitted ids afterwards.
 
 use crate::disk::{Disk, DiskError, NewDevice};
+use crate::names::{Lookup, Names};
 use hashbrown::HashMap;
 use ipstats_model::{Batch, Organization};
-use parking_lot::Mutex;
-use quick_cache::Equivalent;
-use quick_cache::sync::Cache;
-
-/// Memory of one cached name besides its bytes: key, value and the cache's own bookkeeping, in bytes.
-const CACHED_NAME_BYTES: u64 = 96;
-
-/// Typical length of a device name, for the cache's first sizing.
-const TYPICAL_NAME_BYTES: u64 = 24;
+use parking_lot::{Mutex, RwLock};
 
 pub(crate) struct Devices {
-    ids: Cache<Key, u32, NameWeight>,
+    names: RwLock<Names>,
     allocation: Mutex<Allocation>,
 }
 
@@ -30,23 +23,8 @@ struct Allocation {
     /// The next free id of each organization seen by this process.
     next: HashMap<Organization, u32>,
     /// Ids that are not durable yet.
-    uncommitted: HashMap<Key, u32>,
+    uncommitted: HashMap<(Organization, Box<str>), u32>,
 }
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    organization: Organization,
-    name: Box<str>,
-}
-
-#[derive(Hash)]
-struct KeyRef<'a> {
-    organization: Organization,
-    name: &'a str,
-}
-
-#[derive(Clone)]
-struct NameWeight;
 
 /// Why a device has no id.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +36,9 @@ pub(crate) enum InternError {
 }
 
 impl Devices {
-    pub(crate) fn new(cache_bytes: u64) -> Self {
-        let capacity = cache_bytes / (CACHED_NAME_BYTES + TYPICAL_NAME_BYTES);
-        let ids =
-            Cache::with_weighter(usize::try_from(capacity).unwrap_or(usize::MAX), cache_bytes, NameWeight);
-        Self { ids, allocation: Mutex::default() }
+    pub(crate) fn new(names_bytes: u64) -> Self {
+        let names = Names::new(usize::try_from(names_bytes).unwrap_or(usize::MAX));
+        Self { names: RwLock::new(names), allocation: Mutex::default() }
     }
 
     /// The ids of a batch's devices, in the order of [`Batch::devices`]; new names get new ids.
@@ -72,22 +48,35 @@ impl Devices {
         organization: Organization,
         batch: &Batch,
     ) -> Result<Vec<u32>, InternError> {
-        batch
-            .devices()
-            .map(|name| match self.ids.get(&KeyRef { organization, name }) {
-                Some(id) => Ok(id),
-                None => self.find_or_allocate(disk, organization, name),
-            })
-            .collect()
+        let found: Vec<Lookup> = self.names.read().look_up(organization, batch.devices()).collect();
+        let mut used_again = Vec::new();
+        let mut ids = Vec::with_capacity(found.len());
+        for (name, found) in batch.devices().zip(found) {
+            let id = match found {
+                Lookup::Young(id) => {
+                    ids.push(id);
+                    continue;
+                }
+                Lookup::Old(id) => id,
+                Lookup::Missing => self.find_or_allocate(disk, organization, name)?,
+            };
+            used_again.push((name, id));
+            ids.push(id);
+        }
+        if !used_again.is_empty() {
+            let mut names = self.names.write();
+            used_again.into_iter().for_each(|(name, id)| names.remember(organization, name, id));
+        }
+        Ok(ids)
     }
 
     /// The devices that must become durable with the next commit.
     pub(crate) fn uncommitted(&self) -> Vec<NewDevice> {
         let allocation = self.allocation.lock();
-        let device = |(key, id): (&Key, &u32)| NewDevice {
-            organization: key.organization,
+        let device = |((organization, name), id): (&(Organization, Box<str>), &u32)| NewDevice {
+            organization: *organization,
             id: *id,
-            name: key.name.clone(),
+            name: name.clone(),
         };
         allocation.uncommitted.iter().map(device).collect()
     }
@@ -99,7 +88,7 @@ impl Devices {
         }
         let mut allocation = self.allocation.lock();
         for device in devices {
-            allocation.uncommitted.remove(&Key { organization: device.organization, name: device.name });
+            allocation.uncommitted.remove(&(device.organization, device.name));
         }
     }
 
@@ -110,44 +99,31 @@ impl Devices {
         name: &str,
     ) -> Result<u32, InternError> {
         let mut allocation = self.allocation.lock();
-        let known = match allocation.uncommitted.get(&KeyRef { organization, name }) {
-            Some(id) => Some(*id),
-            None => disk.device_id(organization, name)?,
-        };
-        let key = Key { organization, name: name.into() };
-        let id = match known {
-            Some(id) => id,
-            None => allocation.allocate(disk, &key)?,
-        };
-        self.ids.insert(key, id);
-        Ok(id)
+        let key = (organization, Box::from(name));
+        if let Some(id) = allocation.uncommitted.get(&key) {
+            return Ok(*id);
+        }
+        // Under the lock: nobody allocates the same name, and no commit of it slips in between.
+        match disk.device_id(organization, name)? {
+            Some(id) => Ok(id),
+            None => allocation.allocate(disk, key),
+        }
     }
 }
 
 impl Allocation {
-    fn allocate(&mut self, disk: &Disk, key: &Key) -> Result<u32, InternError> {
-        let full = || InternError::Full(key.organization);
-        let id = match self.next.get(&key.organization) {
+    fn allocate(&mut self, disk: &Disk, key: (Organization, Box<str>)) -> Result<u32, InternError> {
+        let (organization, _) = key;
+        let full = || InternError::Full(organization);
+        let id = match self.next.get(&organization) {
             Some(next) => *next,
-            None => match disk.last_device_id(key.organization)? {
+            None => match disk.last_device_id(organization)? {
                 Some(last) => last.checked_add(1).ok_or_else(full)?,
                 None => 0,
             },
         };
-        self.next.insert(key.organization, id.checked_add(1).ok_or_else(full)?);
-        self.uncommitted.insert(key.clone(), id);
+        self.next.insert(organization, id.checked_add(1).ok_or_else(full)?);
+        self.uncommitted.insert(key, id);
         Ok(id)
-    }
-}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.organization == key.organization && *self.name == *key.name
-    }
-}
-
-impl quick_cache::Weighter<Key, u32> for NameWeight {
-    fn weight(&self, key: &Key, _id: &u32) -> u64 {
-        key.name.len() as u64 + CACHED_NAME_BYTES
     }
 }

@@ -23,6 +23,7 @@ mod head;
 mod heads;
 mod journal;
 mod maintenance;
+mod names;
 mod options;
 mod question;
 mod recovery;
