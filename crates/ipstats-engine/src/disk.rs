@@ -15,15 +15,19 @@
 //! Architecture Invariant: acknowledged writes (`commit`, `mark_flushed`) return after an fsync; tiles are ingested as
 //! whole tables that fjall fsyncs before it registers them.
 
+mod error;
+mod manifest;
+
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy, RestartIntervalPolicy,
 };
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use ipstats_model::{CanonicalIp, Organization};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-pub(crate) use fjall::Error as DiskError;
+pub(crate) use error::DiskError;
 pub(crate) use fjall::Slice;
 
 /// Which of an IP's two tiles.
@@ -113,6 +117,13 @@ const ID_TO_NAME: u8 = 1;
 impl Disk {
     /// Opens or creates the database in `folder`.
     pub(crate) fn open(folder: &Path, memory: DiskMemory) -> Result<Self, DiskError> {
+        manifest::check_all(folder)?;
+        // Nothing outlives a panic: the database is dropped on the way.
+        catch_unwind(AssertUnwindSafe(|| Self::open_database(folder, memory)))
+            .unwrap_or_else(|panic| Err(DiskError::panicked(&*panic)))
+    }
+
+    fn open_database(folder: &Path, memory: DiskMemory) -> Result<Self, DiskError> {
         let database = Database::builder(folder)
             .cache_size(memory.block_cache_bytes)
             // Batches and tiles are packed bits already: compressing them costs time and wins nothing.
@@ -148,45 +159,46 @@ impl Disk {
             let key = journal_key(entry.epoch, entry.sequence);
             batch.insert(self.journal_of(entry.epoch), key, entry.payload);
         }
-        batch.commit()
+        Ok(batch.commit()?)
     }
 
     /// The batches of all epochs in the journal, by sequence within each of the two keyspaces.
     pub(crate) fn journal_entries(&self) -> impl Iterator<Item = Result<JournalEntry, DiskError>> {
         self.journals.iter().flat_map(Keyspace::iter).map(|guard| {
             let (key, payload) = guard.into_inner()?;
-            let (epoch, sequence) = journal_key_parts(&key).ok_or(DiskError::Unrecoverable)?;
+            let (epoch, sequence) =
+                journal_key_parts(&key).ok_or_else(|| DiskError::entry("a journal key"))?;
             Ok(JournalEntry { epoch, sequence, payload: payload.to_vec() })
         })
     }
 
     /// Drops the journal of the parity of `epoch`.
     pub(crate) fn clear_journal_of(&self, epoch: u64) -> Result<(), DiskError> {
-        self.journal_of(epoch).clear()
+        Ok(self.journal_of(epoch).clear()?)
     }
 
     /// What the tiles hold.
     pub(crate) fn flushed(&self) -> Result<Flushed, DiskError> {
         let Some(value) = self.meta.get(FLUSHED_KEY)? else { return Ok(Flushed::default()) };
-        decode_flushed(&value).ok_or(DiskError::Unrecoverable)
+        decode_flushed(&value).ok_or_else(|| DiskError::entry("`flushed`"))
     }
 
     /// Says, durably, what the tiles hold.
     pub(crate) fn mark_flushed(&self, flushed: Flushed) -> Result<(), DiskError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         batch.insert(&self.meta, FLUSHED_KEY, encode_flushed(flushed));
-        batch.commit()
+        Ok(batch.commit()?)
     }
 
     /// Up to which minute expired tiles were swept.
     pub(crate) fn swept(&self) -> Result<u32, DiskError> {
         let Some(value) = self.meta.get(SWEPT_KEY)? else { return Ok(0) };
-        read_u32(&value).ok_or(DiskError::Unrecoverable)
+        read_u32(&value).ok_or_else(|| DiskError::entry("`swept`"))
     }
 
     /// Says up to which minute expired tiles were swept.
     pub(crate) fn mark_swept(&self, horizon: u32) -> Result<(), DiskError> {
-        self.meta.insert(SWEPT_KEY, horizon.to_be_bytes())
+        Ok(self.meta.insert(SWEPT_KEY, horizon.to_be_bytes())?)
     }
 
     /// The tile of an IP on one level.
@@ -196,12 +208,12 @@ impl Disk {
         organization: Organization,
         ip: CanonicalIp,
     ) -> Result<Option<Slice>, DiskError> {
-        self.tiles_of(level).get(tile_key(organization, ip))
+        Ok(self.tiles_of(level).get(tile_key(organization, ip))?)
     }
 
     /// Whether a level holds no tile at all.
     pub(crate) fn is_level_empty(&self, level: Level) -> Result<bool, DiskError> {
-        self.tiles_of(level).is_empty()
+        Ok(self.tiles_of(level).is_empty()?)
     }
 
     /// Starts to write tiles of one level.
@@ -216,7 +228,7 @@ impl Disk {
     ) -> impl Iterator<Item = Result<(Organization, CanonicalIp, Slice), DiskError>> {
         self.tiles_of(level).iter().map(|guard| {
             let (key, tile) = guard.into_inner()?;
-            let (organization, ip) = tile_key_parts(&key).ok_or(DiskError::Unrecoverable)?;
+            let (organization, ip) = tile_key_parts(&key).ok_or_else(|| DiskError::entry("a tile's key"))?;
             Ok((organization, ip, tile))
         })
     }
@@ -224,7 +236,7 @@ impl Disk {
     /// The id of a device.
     pub(crate) fn device_id(&self, organization: Organization, name: &str) -> Result<Option<u32>, DiskError> {
         let Some(value) = self.devices.get(name_key(organization, name))? else { return Ok(None) };
-        Ok(Some(read_u32(&value).ok_or(DiskError::Unrecoverable)?))
+        read_u32(&value).map(Some).ok_or_else(|| DiskError::entry("a device's id"))
     }
 
     /// The name of a device.
@@ -234,7 +246,7 @@ impl Disk {
         id: u32,
     ) -> Result<Option<String>, DiskError> {
         let Some(value) = self.devices.get(id_key(organization, id))? else { return Ok(None) };
-        String::from_utf8(value.to_vec()).map(Some).map_err(|_| DiskError::Unrecoverable)
+        String::from_utf8(value.to_vec()).map(Some).map_err(|_| DiskError::entry("a device's name"))
     }
 
     /// The largest device id of an organization.
@@ -242,7 +254,7 @@ impl Disk {
         let prefix = key_prefix(organization, ID_TO_NAME);
         let Some(guard) = self.devices.prefix(prefix).next_back() else { return Ok(None) };
         let key = guard.key()?;
-        let id = key.get(17..).and_then(read_u32).ok_or(DiskError::Unrecoverable)?;
+        let id = key.get(17..).and_then(read_u32).ok_or_else(|| DiskError::entry("a device's key"))?;
         Ok(Some(id))
     }
 
@@ -298,14 +310,18 @@ impl TileWriter<'_> {
 
 fn start_ingestion(keyspace: &Keyspace) -> Result<Ingestion<'_>, DiskError> {
     let mut running = Some(keyspace.start_ingestion()?);
-    Ok(Box::new(move |step| match (step, &mut running) {
-        (IngestionStep::Write(key, tile), Some(ingestion)) => ingestion.write(key, tile),
-        (IngestionStep::Remove(key), Some(ingestion)) => ingestion.write_tombstone(key),
-        (IngestionStep::Finish, running) => match running.take() {
-            Some(ingestion) => ingestion.finish(),
-            None => Ok(()),
-        },
-        (_, None) => Ok(()),
+    Ok(Box::new(move |step| {
+        match (step, &mut running) {
+            (IngestionStep::Write(key, tile), Some(ingestion)) => ingestion.write(key, tile)?,
+            (IngestionStep::Remove(key), Some(ingestion)) => ingestion.write_tombstone(key)?,
+            (IngestionStep::Finish, running) => {
+                if let Some(ingestion) = running.take() {
+                    ingestion.finish()?;
+                }
+            }
+            (_, None) => {}
+        }
+        Ok(())
     }))
 }
 

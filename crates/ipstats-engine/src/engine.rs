@@ -4,7 +4,7 @@ use crate::contacts::IpHasher;
 use crate::core::{Core, Recorded};
 use crate::devices::Devices;
 use crate::disk::{Disk, DiskError};
-use crate::error::{OpenError, ReadError, RecordError};
+use crate::error::{OpenError, ReadError, RecordError, StoreError};
 use crate::folder::{DataFolder, FolderError};
 use crate::heads::Heads;
 use crate::journal::Journal;
@@ -75,19 +75,15 @@ impl Engine {
     /// not flushed, and proves that none of it is missing.
     pub fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let folder = DataFolder::open(path)?;
-        let store_failed = |error: Box<dyn std::error::Error + Send + Sync>| OpenError::Store {
-            folder: path.to_owned(),
-            source: error,
-        };
-        let io_failed = |action| move |source| FolderError::Io { folder: path.to_owned(), action, source };
+        let store_failed = |error: StoreError| OpenError::store(path, error);
+        let io_failed = |action| move |reason| FolderError::Io { folder: path.to_owned(), action, reason };
         let memory = MemoryPlan::of(options);
         let (watermark, known_durable) =
             Watermark::open(folder.path()).map_err(io_failed("cannot open its journal watermark"))?;
         let disk = Disk::open(&folder.store(), memory.disk).map_err(|error| store_failed(error.into()))?;
         let flushed = disk.flushed().map_err(|error| store_failed(error.into()))?;
         let hasher = IpHasher::new();
-        let recovered = recovery::recover(&disk, flushed, known_durable, &hasher)
-            .map_err(|error| store_failed(error.into()))?;
+        let recovered = recovery::recover(&disk, flushed, known_durable, &hasher).map_err(store_failed)?;
         let lost = !recovered.missing.is_empty();
         if lost {
             accept_loss(path, &recovered, options)?;
@@ -103,7 +99,7 @@ impl Engine {
             tile_writer: Mutex::default(),
         });
         if lost {
-            core.skip_gap().map_err(|error| store_failed(error.into()))?;
+            core.skip_gap().map_err(store_failed)?;
         }
         let maintenance = Maintenance::start(Arc::clone(&core), options.head_age_max)
             .map_err(io_failed("cannot start its maintenance thread"))?;
@@ -149,7 +145,11 @@ impl Engine {
         devices.sort_unstable_by_key(|(id, last)| (std::cmp::Reverse(*last), *id));
         let named = devices.into_iter().map(|(id, last)| {
             // An id in a state is durable: the batch that brought it was.
-            let device = self.core.disk.device_name(organization, id)?.ok_or(DiskError::Unrecoverable)?;
+            let device = self
+                .core
+                .disk
+                .device_name(organization, id)?
+                .ok_or_else(|| DiskError::entry("a device's name"))?;
             Ok(DeviceContact { device, last: Minute::from_index(last) })
         });
         named.collect()

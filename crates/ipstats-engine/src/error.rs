@@ -5,7 +5,7 @@ use crate::devices::InternError;
 use crate::disk::DiskError;
 use crate::folder::FolderError;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a data folder could not be opened. Each message names the folder and the way out.
@@ -14,16 +14,16 @@ pub enum OpenError {
     /// The folder itself.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The database in it.
+    /// What the database in it holds.
     #[error(
-        "data folder {}: the store cannot be opened: {source} (restore it from a backup, or move it away and import again)",
+        "data folder {}: the store cannot be opened: {reason} (restore it from a backup, or move it away and import again)",
         folder.display()
     )]
     Store {
         /// The data folder.
         folder: PathBuf,
         /// Why it failed.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        reason: String,
     },
     /// Acknowledged batches are gone.
     #[error(
@@ -66,6 +66,8 @@ pub enum ReadError {
 pub(crate) enum StoreError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("a thread of the flush panicked")]
+    Panicked,
     #[error(transparent)]
     Batch(#[from] DamagedBatch),
     #[error("the {level} tile of {ip} in organization {organization}: {source}")]
@@ -79,6 +81,19 @@ pub(crate) enum StoreError {
         "the journal has batches of epoch {found}, which is more than 2 after the flushed epoch {flushed}"
     )]
     Epoch { found: u64, flushed: u64 },
+}
+
+impl OpenError {
+    /// A disk that refuses is one thing, what it holds another: the ways out differ.
+    pub(crate) fn store(folder: &Path, error: StoreError) -> Self {
+        let folder = folder.to_owned();
+        match error {
+            StoreError::Disk(DiskError::Io(reason)) => {
+                FolderError::Io { folder, action: "cannot open its store", reason }.into()
+            }
+            error => Self::Store { folder, reason: error.to_string() },
+        }
+    }
 }
 
 impl From<InternError> for RecordError {

@@ -4,7 +4,7 @@
 //! hot IP's large tile is rewritten rarely. Both are written in key order as whole tables, past the LSM tree's own
 //! journal and memtables: the head's batches are in ours until the tiles are registered.
 
-use crate::disk::{Disk, DiskError, Level};
+use crate::disk::{Disk, Level};
 use crate::error::StoreError;
 use crate::head::{Head, Slot};
 use crate::tile;
@@ -118,7 +118,7 @@ fn merge_block(
         let workers: Vec<_> = parts.map(|part| scope.spawn(|| merge_all(part))).collect();
         let mut merged = Vec::with_capacity(block.len());
         for worker in workers {
-            let part = worker.join().unwrap_or(Err(StoreError::Disk(DiskError::Poisoned)));
+            let part = worker.join().unwrap_or(Err(StoreError::Panicked));
             merged.extend(part?);
         }
         Ok(merged)

@@ -22,14 +22,14 @@ pub(crate) struct DataFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder, or a file in it, cannot be created, read or written.
-    #[error("data folder {}: {action}: {source} (check its owner, its permissions and the space left)", folder.display())]
+    #[error("data folder {}: {action}: {reason} (check its owner, its permissions and the space left)", folder.display())]
     Io {
         /// The data folder.
         folder: PathBuf,
         /// What was tried.
         action: &'static str,
         /// Why it failed.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Another process has it open.
     #[error(
@@ -68,7 +68,7 @@ pub enum FolderError {
 impl DataFolder {
     /// Opens or creates the folder, takes its lock and checks its version.
     pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
-        let failed = |action| move |source| FolderError::Io { folder: path.to_owned(), action, source };
+        let failed = |action| move |reason| FolderError::Io { folder: path.to_owned(), action, reason };
         fs::create_dir_all(path).map_err(failed("cannot create it"))?;
         let lock = take_lock(path, &failed)?;
         check_version(path, &failed)?;

@@ -1,7 +1,12 @@
 //! Integration tests of the engine: what its callers can see, against a naive model.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do: by panicking"
+)]
 
+mod damage;
 mod exact;
 mod naive;
 mod opening;
