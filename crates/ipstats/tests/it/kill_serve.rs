@@ -1,120 +1,113 @@
-//! SIGKILL at any moment loses nothing that the service acknowledged.
+//! SIGKILL of a service at any moment, while logs are sent in: what was acknowledged is there after every restart, and
+//! sending everything again answers as one clean import does.
 
-use crate::serve::Service;
-use ipstats::ingest_key::IngestKey;
-use serde_json::Value;
-use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::cli::model::{Answer, Connection, Model};
+use crate::service::Service;
+use crate::site::{NOW, Site, expected, log};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
-use tempfile::TempDir;
 
-const KILLS: u64 = 10;
+const ROUNDS: u64 = 15;
 const SENDERS: usize = 3;
-const IPS: usize = 5;
-const AS_OF: &str = "2017-08-29T13:32:59Z";
+/// An IP that every batch has connections to.
+const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 
-/// Logs that were sent and that were acknowledged. Each is of one new device, which contacts every IP.
+/// The IP that only this batch has connections to: whether the batch is there, and whole, is seen from its answer.
+fn own_ip(number: u32) -> IpAddr {
+    Ipv4Addr::from(0x0a00_0000 + number).into()
+}
+
+fn connections(number: u32) -> impl Iterator<Item = Connection> {
+    (0..20).flat_map(move |n| {
+        let at = NOW - i64::from(number * 7919 % 2_500_000) - n;
+        let device = format!("host-{}-{}", number % 50, n);
+        [(device.clone(), own_ip(number), at), (device, SHARED, at)]
+    })
+}
+
+fn batches(numbers: impl Iterator<Item = u32>) -> Model {
+    Model { connections: numbers.flat_map(connections).collect() }
+}
+
+/// What the senders did so far.
 #[derive(Default)]
-struct Counts {
-    sent: AtomicU64,
-    acknowledged: AtomicU64,
+struct Sent {
+    next: AtomicU32,
+    acknowledged: Mutex<BTreeSet<u32>>,
 }
 
-struct Place {
-    folder: TempDir,
-    key: IngestKey,
-}
-
-impl Place {
-    fn new() -> Self {
-        let (folder, key) = (tempfile::tempdir().unwrap(), IngestKey::generate().unwrap());
-        let text = format!(
-            "[[organizations]]\nid = '3f2504e0-4f89-41d3-9a0c-0305e82c3301'\nname = 'contoso'\n\
-             [[applications]]\nname = 'reader'\nclient_id = '9c6cf3a1-2f6b-4d0e-8b8a-51c1a5c1f0aa'\n\
-             organization = 'contoso'\nsecret_hash = '{}'\npermissions = ['Ip.Read.All']\n\
-             [[ingest_keys]]\nname = 'sensor'\nkey_hash = '{}'\norganization = 'contoso'\n",
-            ipstats::secret::Secret::generate().unwrap().hash().unwrap().as_str(),
-            key.hash()
-        );
-        fs::write(folder.path().join("ipstats.toml"), text).unwrap();
-        Self { folder, key }
+impl Sent {
+    fn send_until_it_fails(&self, site: &Site, address: &str) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::SeqCst);
+            match site.ingest(address, &batches(number..=number)) {
+                Ok((200, _)) => self.acknowledged.lock().unwrap().insert(number),
+                _ => return,
+            };
+        }
     }
 
-    fn serve(&self) -> Service {
-        let config = self.folder.path().join("ipstats.toml");
-        let arguments = ["--as-of", AS_OF, "--config", config.to_str().unwrap()];
-        Service::start_with(&self.folder.path().join("data"), &arguments)
+    fn count(&self) -> u32 {
+        self.next.load(Ordering::SeqCst)
     }
 
-    fn token(&self) -> String {
-        let config = self.folder.path().join("ipstats.toml");
-        let mut command = crate::serve::ipstats(&self.folder.path().join("data"));
-        let output = command.args(["token", "--app", "reader", "--config"]).arg(config).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-fn log(device: &str) -> String {
-    let line =
-        |last| format!("{{\"device\":\"{device}\",\"ip\":\"198.51.100.{last}\",\"time\":\"{AS_OF}\"}}\n");
-    (0..IPS).map(line).collect()
-}
-
-/// Sends logs until the service is gone.
-fn send(service: &Service, key: &IngestKey, name: &str, counts: &Counts) {
-    for number in 0.. {
-        counts.sent.fetch_add(1, Ordering::SeqCst);
-        let log = log(&format!("{name}-{number}"));
-        let answer = service.try_send(&format!(
-            "POST /api/ingest/ndjson HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{log}",
-            key.reveal(),
-            log.len()
-        ));
-        match answer {
-            Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => {
-                counts.acknowledged.fetch_add(1, Ordering::SeqCst);
-            }
-            _ => return,
+    /// All that was acknowledged is there; the rest is there or not, but nothing by half.
+    fn check(&self, site: &Site) {
+        let acknowledged = self.acknowledged.lock().unwrap();
+        let ips: Vec<_> = (0..self.count()).map(own_ip).collect();
+        let all = expected(&batches(0..self.count()), &ips);
+        for ((told, whole), number) in site.stored(&ips).iter().zip(&all).zip(0..) {
+            let may_be_missing = !acknowledged.contains(&number) && *told == Answer::NotFound;
+            assert!(told == whole || may_be_missing, "batch {number}: {told:?}, not {whole:?}");
         }
     }
 }
 
-fn prevalence(service: &Service, token: &str, last: usize) -> u64 {
-    let (head, body) = service.get(&format!("/api/ips/198.51.100.{last}/stats"), token);
-    match &head[9..12] {
-        "404" => 0,
-        _ => serde_json::from_str::<Value>(&body).unwrap()["organizationPrevalence"].as_u64().unwrap(),
+/// Milliseconds below `limit`, scattered, the same in every run.
+fn scattered(round: u64, limit: u64) -> Duration {
+    Duration::from_millis((round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % limit)
+}
+
+/// Ends the service while it takes in logs: at once, or while it writes everything into tiles because it was told to stop.
+fn kill(service: &Service, round: u64) {
+    thread::sleep(Duration::from_millis(20) + scattered(round, 400));
+    if round % 3 == 2 {
+        service.signal("TERM");
+        thread::sleep(scattered(round, 40));
     }
+    service.signal("KILL");
 }
 
 #[test]
-fn what_was_acknowledged_is_there_after_every_kill() {
-    let place = Place::new();
-    let token = place.token();
-    let counts = Counts::default();
-    for round in 0..=KILLS {
-        let service = place.serve();
-        let (sent, acknowledged) =
-            (counts.sent.load(Ordering::SeqCst), counts.acknowledged.load(Ordering::SeqCst));
-        for last in 0..IPS {
-            let known = prevalence(&service, &token, last);
-            assert!(
-                (acknowledged..=sent).contains(&known),
-                "round {round}: {acknowledged} <= {known} <= {sent}"
-            );
-        }
+fn what_a_service_acknowledged_survives_its_kill() {
+    let (site, sent) = (Site::new(), Sent::default());
+    for round in 0..ROUNDS {
+        let service = site.serve();
         thread::scope(|scope| {
-            for sender in 0..SENDERS {
-                let (service, key, counts) = (&service, &place.key, &counts);
-                scope.spawn(move || send(service, key, &format!("host-{round}-{sender}"), counts));
+            for _ in 0..SENDERS {
+                scope.spawn(|| sent.send_until_it_fails(&site, &service.address));
             }
-            thread::sleep(Duration::from_millis(20 + round * 37 % 200));
-            service.signal("KILL");
+            kill(&service, round);
         });
-        service.wait();
+        drop(service);
+        sent.check(&site);
     }
-    let acknowledged = counts.acknowledged.into_inner();
-    assert!(acknowledged > KILLS, "something was acknowledged in between: {acknowledged}");
+    let acknowledged = sent.acknowledged.lock().unwrap().len();
+    assert!(acknowledged >= 50, "only {acknowledged} batches were acknowledged");
+
+    let all = batches(0..sent.count());
+    let service = site.serve();
+    let (status, body) = site.ingest(&service.address, &all).unwrap();
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(service.stop().status.code(), Some(0));
+    let clean = Site::new();
+    let file = clean.place.file("log", log(&all));
+    assert_eq!(clean.import(&file).code, Some(0));
+    let ips: Vec<_> = (0..sent.count()).map(own_ip).chain([SHARED]).collect();
+    assert_eq!(site.stored(&ips), clean.stored(&ips));
+    assert_eq!(site.stored(&ips), expected(&all, &ips));
 }

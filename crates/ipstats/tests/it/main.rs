@@ -1,7 +1,6 @@
 //! Integration tests of the binary's library, and of the binary.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "helpers of tests fail as tests do: by panicking"
@@ -9,8 +8,12 @@
 
 mod cli;
 mod config;
+#[cfg(target_os = "linux")]
+mod faults;
 mod http;
 mod kill;
 mod kill_serve;
 mod serve;
+mod service;
+mod site;
 mod tidy;

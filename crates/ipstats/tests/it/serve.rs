@@ -1,84 +1,27 @@
 //! The real binary: started, asked, stopped.
 
+use crate::service::Service;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-pub(crate) struct Service {
-    process: Child,
-    /// Host and port.
-    address: String,
-}
-
-pub(crate) fn ipstats(data_dir: &Path) -> Command {
+fn ipstats(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipstats"));
     command.env_clear().env("IPSTATS_DATA_DIR", data_dir);
     command
 }
 
-impl Service {
-    fn start(data_dir: &Path) -> Self {
-        Self::start_with(data_dir, &[])
-    }
+fn start(data_dir: &Path) -> Service {
+    start_with(data_dir, &[])
+}
 
-    pub(crate) fn start_with(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut command = ipstats(data_dir);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().strip_prefix("listening on http://").expect("the address is printed").to_owned();
-        Self { process, address }
-    }
-
-    /// Sends a request as it stands and reads the answer to its end.
-    pub(crate) fn try_send(&self, request: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(&self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-
-    /// As [`try_send`](Self::try_send): status line and headers, and body.
-    fn send(&self, request: &str) -> (String, String) {
-        let answer = self.try_send(request).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        (head.to_owned(), body.to_owned())
-    }
-
-    pub(crate) fn get(&self, path: &str, token: &str) -> (String, String) {
-        let host = &self.address;
-        self.send(&format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-        ))
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &self.process.id().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    /// Asks the service to stop; what it leaves behind.
-    fn stop(self) -> Output {
-        self.signal("TERM");
-        self.wait()
-    }
-
-    /// Waits for the end; what the service leaves behind.
-    pub(crate) fn wait(self) -> Output {
-        self.process.wait_with_output().unwrap()
-    }
+fn start_with(data_dir: &Path, arguments: &[&str]) -> Service {
+    let mut command = ipstats(data_dir);
+    command.arg("serve").args(arguments);
+    Service::start(command)
 }
 
 /// A value of the first start's file.
@@ -92,7 +35,7 @@ fn first_start(data_dir: &Path, key: &str) -> String {
 fn a_service_without_configuration_answers_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
-    let service = Service::start(&data_dir);
+    let service = start(&data_dir);
 
     let (tenant, secret) = (first_start(&data_dir, "id"), first_start(&data_dir, "client_secret"));
     let form = format!(
@@ -127,7 +70,7 @@ fn a_service_without_configuration_answers_and_stops_when_told() {
 #[test]
 fn a_request_under_way_is_finished_when_the_service_is_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path());
+    let service = start(folder.path());
     let mut stream = TcpStream::connect(&service.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     // The head is there, so the request has begun; the body is not.
@@ -165,7 +108,7 @@ fn a_configuration_is_read_again_on_sighup() {
     let mut command = ipstats(folder.path());
     let printed = command.args(["token", "--app", "default"]).output().unwrap();
     let token = String::from_utf8(printed.stdout).unwrap().trim().to_owned();
-    let service = Service::start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
     let status = |service: &Service| service.get("/api/ips/1.2.3.4/stats", &token).0[9..12].to_owned();
     assert_eq!(status(&service), "404");
     std::fs::write(&file, "unknown_ip = 'zero'").unwrap();
@@ -211,7 +154,7 @@ fn a_json_log_is_one_object_a_line_with_the_target_of_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ipstats.toml");
     std::fs::write(&file, "[log]\nformat = 'json'").unwrap();
-    let service = Service::start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
     let (_, body) = service.get("/api/ips/1.2.3.4/stats", "nonsense");
     let log = String::from_utf8(service.stop().stderr).unwrap();
     let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -4,7 +4,7 @@ mod bad_input;
 mod demo;
 mod import;
 mod interrupted;
-mod model;
+pub(crate) mod model;
 mod real_logs;
 mod stats;
 

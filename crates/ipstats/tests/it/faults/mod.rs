@@ -1,0 +1,86 @@
+//! A disk that fails: a shim (`faults.c`) is preloaded into the real binary and makes its writes or fsyncs fail on demand.
+//!
+//! Whatever fails, nothing is acknowledged that is not durable, everything says so, questions are still answered, and
+//! once the disk works again a restart has everything that was acknowledged and takes the rest.
+
+mod import;
+mod service;
+
+use crate::cli::Place;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The shim, compiled, and the file by which it is told what to do.
+struct Faults {
+    folder: TempDir,
+}
+
+/// What the disk does.
+#[derive(Debug, Clone, Copy)]
+enum Disk {
+    Works,
+    FailsToSync,
+    /// There is room for this many bytes more.
+    Fills(u32),
+}
+
+impl Faults {
+    /// [`None`], and a word about it, where there is no C compiler.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    fn new() -> Option<Self> {
+        let faults = Self { folder: tempfile::tempdir().unwrap() };
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults/faults.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-Wall", "-Werror", "-O1", "-shared", "-fPIC", "-o"]).arg(faults.shim()).arg(source);
+        match compiler.status() {
+            Ok(status) => assert!(status.success(), "faults.c does not compile"),
+            Err(error) => {
+                eprintln!("skipped: the faults of a disk need a C compiler: cc: {error}");
+                return None;
+            }
+        }
+        Some(faults)
+    }
+
+    /// Puts everything that `command`, to be run in `place`, writes into this place under the shim.
+    fn put_under(&self, mut command: Command, place: &Place) -> Command {
+        command
+            .env("LD_PRELOAD", self.shim())
+            .env("FAULTS_BELOW", fs::canonicalize(place.path(".")).unwrap())
+            .env("FAULTS_CONTROL", self.control());
+        command
+    }
+
+    fn set(&self, disk: Disk) {
+        let order = match disk {
+            Disk::Works => String::new(),
+            Disk::FailsToSync => "fsync".to_owned(),
+            Disk::Fills(bytes) => format!("full {bytes}"),
+        };
+        // Renamed into place: it is never read half-written.
+        let draft = self.folder.path().join("draft");
+        fs::write(&draft, order).unwrap();
+        fs::rename(draft, self.control()).unwrap();
+    }
+
+    fn shim(&self) -> PathBuf {
+        self.folder.path().join("faults.so")
+    }
+
+    fn control(&self) -> PathBuf {
+        self.folder.path().join("control")
+    }
+}
+
+impl Disk {
+    /// What the operating system says about it.
+    const fn complaint(self) -> &'static str {
+        match self {
+            Self::Works => "",
+            Self::FailsToSync => "Input/output error",
+            Self::Fills(_) => "No space left on device",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A running `ipstats serve` of the real binary, and requests to it over a socket.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Killed when it is dropped.
+pub(crate) struct Service {
+    process: Option<Child>,
+    /// Host and port.
+    pub(crate) address: String,
+}
+
+/// An answer, read to its end: status line and headers, and body.
+pub(crate) type Answer = (String, String);
+
+impl Service {
+    /// Starts `command`, an `ipstats serve …`, on a port of its own and waits until it answers.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+            let _ = process.kill();
+            panic!("not an address: {line:?}; {:?}", process.wait_with_output());
+        };
+        Self { address: address.to_owned(), process: Some(process) }
+    }
+
+    /// Sends a request as it stands.
+    pub(crate) fn send(&self, request: &str) -> Answer {
+        send(&self.address, request).unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str, token: &str) -> Answer {
+        let host = &self.address;
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Asks the service to stop; what it leaves behind.
+    pub(crate) fn stop(self) -> Output {
+        self.end("TERM")
+    }
+
+    /// Sends the service a signal that ends it; what it leaves behind.
+    pub(crate) fn end(mut self, signal: &str) -> Output {
+        self.signal(signal);
+        self.process.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+/// Sends a request as it stands to a service that may be gone before it answers.
+pub(crate) fn send(address: &str, request: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    Ok((head.to_owned(), body.to_owned()))
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}

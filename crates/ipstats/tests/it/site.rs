@@ -1,0 +1,94 @@
+//! A place with everything a service needs: an organization, a source that sends logs and an application that asks.
+
+use crate::cli::model::{Answer, Model, rfc3339};
+use crate::cli::{CONTOSO, Done, Place, ndjson};
+use crate::service::{self, Service};
+use ipstats::ingest_key::IngestKey;
+use ipstats::secret::Secret;
+use std::fs;
+use std::net::IpAddr;
+use std::process::Command;
+
+/// What the clock of the data is pinned to.
+pub(crate) const AS_OF: &str = "2017-08-29T13:32:59Z";
+/// The same, in seconds since the epoch.
+pub(crate) const NOW: i64 = 1_504_013_579;
+
+pub(crate) struct Site {
+    pub(crate) place: Place,
+    key: IngestKey,
+    token: String,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let place = Place::new();
+        let (key, secret) = (IngestKey::generate().unwrap(), Secret::generate().unwrap());
+        let config = format!(
+            "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
+             [[ingest_keys]]\nname = 'sensor'\norganization = 'contoso'\nkey_hash = '{}'\n\
+             [[applications]]\nname = 'reader'\nclient_id = 'aaaaaaaa-0000-4000-8000-000000000001'\n\
+             organization = 'contoso'\nsecret_hash = '{}'\npermissions = ['Ip.Read.All']\n",
+            key.hash(),
+            secret.hash().unwrap().as_str(),
+        );
+        fs::write(place.path("ipstats.toml"), config).unwrap();
+        let token = place.run(&["token", "--app", "reader"]).out.trim().to_owned();
+        Self { place, key, token }
+    }
+
+    /// The `ipstats serve` to start.
+    pub(crate) fn serving(&self) -> Command {
+        self.place.command(["serve", "--as-of", AS_OF])
+    }
+
+    pub(crate) fn serve(&self) -> Service {
+        Service::start(self.serving())
+    }
+
+    /// Sends a batch to the service at `address`; the status and the body of the answer.
+    pub(crate) fn ingest(&self, address: &str, batch: &Model) -> std::io::Result<(u16, String)> {
+        let log = log(batch);
+        let request = format!(
+            "POST /api/ingest/ndjson HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{log}",
+            self.key.reveal(),
+            log.len()
+        );
+        let (head, body) = service::send(address, &request)?;
+        Ok((status(&head), body))
+    }
+
+    /// What the service answers about every IP of `ips`.
+    pub(crate) fn answers(&self, service: &Service, ips: &[IpAddr]) -> Vec<Answer> {
+        let ask = |ip| Answer::read(&service.get(&format!("/api/ips/{ip}/stats"), &self.token).1);
+        ips.iter().map(ask).collect()
+    }
+
+    /// What `ipstats stats` answers, which opens the data folder itself.
+    pub(crate) fn stored(&self, ips: &[IpAddr]) -> Vec<Answer> {
+        let input = ips.iter().map(|ip| format!("{ip}\n")).collect::<Vec<_>>().concat();
+        let done = self.place.run_with_input(&["stats", "-", "--json", "--as-of", AS_OF], input.as_bytes());
+        done.out.lines().map(Answer::read).collect()
+    }
+
+    pub(crate) fn import(&self, file: &str) -> Done {
+        self.place.run(&["import", "--as-of", AS_OF, file])
+    }
+}
+
+/// The status of an answer with this head.
+pub(crate) fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What has to be answered about every IP of `ips`.
+pub(crate) fn expected(model: &Model, ips: &[IpAddr]) -> Vec<Answer> {
+    ips.iter().map(|ip| model.answer(*ip, NOW, 720)).collect()
+}
+
+/// The connections as NDJSON.
+pub(crate) fn log(model: &Model) -> String {
+    let line = |(device, ip, at): &(String, IpAddr, i64)| ndjson(&[(device, &ip.to_string(), &rfc3339(*at))]);
+    model.connections.iter().map(line).collect()
+}
