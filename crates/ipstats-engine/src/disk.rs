@@ -126,6 +126,8 @@ impl Disk {
     fn open_database(folder: &Path, memory: DiskMemory) -> Result<Self, DiskError> {
         let database = Database::builder(folder)
             .cache_size(memory.block_cache_bytes)
+            // A second worker of fjall 3.1 spins on the queue of compactions for as long as the first one compacts.
+            .worker_threads(1)
             // Batches and tiles are packed bits already: compressing them costs time and wins nothing.
             .journal_compression(CompressionType::None)
             .open()?;

@@ -44,12 +44,12 @@ impl MemoryPlan {
         let budget = options.memory_bytes_max.max(Options::MEMORY_BYTES_MIN);
         let percent = |share: u64| budget / 100 * share;
         Self {
-            head_bytes: usize::try_from(percent(13)).unwrap_or(usize::MAX),
-            tile_cache_bytes: percent(12),
+            head_bytes: usize::try_from(percent(9)).unwrap_or(usize::MAX),
+            tile_cache_bytes: percent(10),
             device_cache_bytes: percent(8),
             // Two journals, each with one buffer that fills and one that is being written.
             disk: DiskMemory {
-                block_cache_bytes: percent(14),
+                block_cache_bytes: percent(12),
                 journal_buffer_bytes: percent(2).min(64 << 20),
             },
         }
