@@ -8,6 +8,7 @@ use crate::flush::{flush, horizon, sweep};
 use crate::head::Head;
 use crate::heads::Heads;
 use crate::journal::Journal;
+use crate::lost;
 use crate::options::MemoryPlan;
 use crate::question::Parts;
 use crate::state::Contact;
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) memory: MemoryPlan,
     /// The newest contact stored, seconds since the epoch; 0 for none.
     pub(crate) newest: AtomicU32,
+    /// The *now* of the latest batch, seconds since the epoch; 0 before the first.
+    pub(crate) latest_now: AtomicU32,
     /// Held by whoever reads tiles to write them again.
     pub(crate) tile_writer: Mutex<()>,
 }
@@ -48,6 +51,8 @@ impl Core {
         batch: &Batch,
         now: Timestamp,
     ) -> Result<Recorded, RecordError> {
+        self.journal.check().map_err(|failed| RecordError::Failed(failed.0))?;
+        self.latest_now.store(u32::try_from(now.second()).unwrap_or(0), Ordering::Release);
         let mut recorded = Recorded::default();
         for row in batch.rows() {
             match admission(row.at, now) {
@@ -97,8 +102,9 @@ impl Core {
         self.heads.active().memory_bytes() >= self.memory.head_bytes
     }
 
-    /// Seals the active head and writes it, or the one that a crash left sealed, into tiles.
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+    /// Seals the active head and writes it, or the one that a crash left sealed, into tiles. Calls `sealed` as soon as
+    /// there is room in a new head.
+    pub(crate) fn flush(&self, sealed: impl Fn()) -> Result<(), StoreError> {
         let _writing = self.tile_writer.lock();
         if let Some(left_by_a_crash) = self.heads.current().sealed {
             self.write_tiles(&left_by_a_crash)?;
@@ -107,29 +113,43 @@ impl Core {
             return Ok(());
         }
         let head = self.heads.seal();
+        sealed();
         head.set_last_sequence(self.journal.seal());
         self.write_tiles(&head)
     }
 
-    /// Replaces tiles that have nothing left within retention, when the horizon has moved.
-    pub(crate) fn sweep(&self) -> Result<u64, StoreError> {
+    /// Replaces tiles that have nothing left within retention by the first contact ever. Returns how many.
+    ///
+    /// Unlike a flush this touches tiles that nobody wrote to, so it trusts neither the clock nor the data alone: it goes
+    /// as far as both the newest contact and the latest batch's *now* allow, and no further than `limit` (a minute).
+    pub(crate) fn sweep(&self, limit: u32) -> Result<u64, StoreError> {
         let _writing = self.tile_writer.lock();
-        let horizon = horizon(self.newest.load(Ordering::Acquire));
+        let horizon = self.sweep_horizon().min(limit);
         let swept = sweep(&self.disk, horizon)?;
         self.disk.mark_swept(horizon)?;
         Ok(swept)
     }
 
-    /// After acknowledged batches were lost and that was accepted: makes the numbering begin behind them.
+    /// The minute before which tiles have expired.
+    pub(crate) fn sweep_horizon(&self) -> u32 {
+        horizon(self.newest.load(Ordering::Acquire).min(self.latest_now.load(Ordering::Acquire)))
+    }
+
+    /// After acknowledged batches were lost and that was accepted: makes the numbering begin behind them, and keeps ids
+    /// whose names were lost from being given to other devices.
     pub(crate) fn skip_gap(&self) -> Result<(), StoreError> {
-        self.flush()?;
+        self.flush(|| ())?;
+        let lost = lost::devices(&self.disk)?;
+        self.disk.commit(&lost, Vec::new())?;
         let sequence = self.journal.last_sequence();
         Ok(self.disk.mark_flushed(Flushed { sequence, ..self.disk.flushed()? })?)
     }
 
     fn write_tiles(&self, head: &Head) -> Result<(), StoreError> {
+        flush(head, &self.disk)?;
+        // A tile must not depend on an id that only fjall's own journal holds: ids that get lost are given away again.
+        self.disk.settle_devices()?;
         let newest = self.newest.load(Ordering::Acquire);
-        flush(head, &self.disk, horizon(newest))?;
         self.disk.mark_flushed(Flushed { epoch: head.epoch(), sequence: head.last_sequence(), newest })?;
         self.heads.drop_sealed();
         self.disk.clear_journal_of(head.epoch())?;

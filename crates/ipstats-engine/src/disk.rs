@@ -72,7 +72,7 @@ pub(crate) struct NewDevice {
 pub(crate) struct Flushed {
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
-    /// The newest contact in any tile, seconds since the epoch.
+    /// The newest contact stored anywhere, seconds since the epoch.
     pub(crate) newest: u32,
 }
 
@@ -239,6 +239,11 @@ impl Disk {
     pub(crate) fn device_id(&self, organization: Organization, name: &str) -> Result<Option<u32>, DiskError> {
         let Some(value) = self.devices.get(name_key(organization, name))? else { return Ok(None) };
         read_u32(&value).map(Some).ok_or_else(|| DiskError::entry("a device's id"))
+    }
+
+    /// Moves what is known about devices from fjall's journal into tables.
+    pub(crate) fn settle_devices(&self) -> Result<(), DiskError> {
+        Ok(self.devices.rotate_memtable_and_wait()?)
     }
 
     /// The name of a device.

@@ -96,6 +96,7 @@ impl Engine {
             heads: Heads::new(recovered.active, recovered.sealed, flushed.epoch, hasher),
             tiles: TileCache::new(memory.tile_cache_bytes),
             memory,
+            latest_now: AtomicU32::new(0),
             tile_writer: Mutex::default(),
         });
         if lost {
@@ -192,9 +193,10 @@ impl Engine {
         }
     }
 
-    /// Replaces tiles in which nothing is left within retention by the first contact ever, now. Returns how many.
+    /// Replaces tiles in which nothing is left within retention by the first contact ever, and returns how many. Reads
+    /// every tile, and no flush can run meanwhile. Does nothing before the first batch is recorded.
     pub fn sweep(&self) -> Result<u64, ReadError> {
-        Ok(self.core.sweep()?)
+        Ok(self.core.sweep(u32::MAX)?)
     }
 
     /// Whether records are acknowledged.

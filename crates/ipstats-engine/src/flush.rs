@@ -14,7 +14,7 @@ use ipstats_model::{CanonicalIp, Organization};
 use std::thread;
 
 /// IPs whose tiles are in memory at once.
-const BLOCK_IPS: usize = 8192;
+const BLOCK_IPS: usize = 2048;
 
 /// The recent tile is folded into the base tile when it is larger than the base divided by this.
 const FOLD_RATIO: usize = 4;
@@ -39,24 +39,25 @@ struct Lookups {
     base: bool,
 }
 
-/// The minute before which no question can see, given the newest contact stored (seconds since the epoch).
-///
-/// It comes from the data and not from the clock: a clock that jumps ahead deletes nothing. A question's *now* is never
-/// more than [`CLOCK_AHEAD_SECONDS_MAX`] before the newest contact.
+/// The minute before which no question can see whose *now* is `newest` (seconds since the epoch) or later, or up to
+/// [`CLOCK_AHEAD_SECONDS_MAX`] earlier.
 pub(crate) fn horizon(newest: u32) -> u32 {
     let earliest_now = newest.saturating_sub(u32::try_from(CLOCK_AHEAD_SECONDS_MAX).unwrap_or(u32::MAX));
     (earliest_now / 60).saturating_sub(u32::from(RETENTION_HOURS) * 60)
 }
 
-/// Writes everything in `head` into tiles and prunes those it touches. Durable when it returns.
-pub(crate) fn flush(head: &Head, disk: &Disk, horizon: u32) -> Result<(), StoreError> {
+/// Writes everything in `head` into tiles. Durable when it returns.
+///
+/// Each tile is pruned by its own newest contact: whatever the clock did, and whatever it did to other IPs, a tile never
+/// loses what a question about its newest contacts could see.
+pub(crate) fn flush(head: &Head, disk: &Disk) -> Result<(), StoreError> {
     let view = head.sealed_view();
     let lookups =
         Lookups { recent: !disk.is_level_empty(Level::Recent)?, base: !disk.is_level_empty(Level::Base)? };
     let (mut base, mut recent) = (disk.write_tiles(Level::Base), disk.write_tiles(Level::Recent));
     for organization in view.organizations() {
         for block in view.slots(organization).chunks(BLOCK_IPS) {
-            for merged in merge_block(block, disk, organization, lookups, horizon)? {
+            for merged in merge_block(block, disk, organization, lookups)? {
                 if let Some(tile) = merged.base {
                     base.write(organization, merged.ip, tile)?;
                 }
@@ -101,14 +102,10 @@ fn merge_block(
     disk: &Disk,
     organization: Organization,
     lookups: Lookups,
-    horizon: u32,
 ) -> Result<Vec<Merged>, StoreError> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(block.len().div_ceil(256));
     let merge_all = |slots: &[&Slot]| {
-        slots
-            .iter()
-            .map(|slot| merge(slot, disk, organization, lookups, horizon))
-            .collect::<Result<Vec<_>, _>>()
+        slots.iter().map(|slot| merge(slot, disk, organization, lookups)).collect::<Result<Vec<_>, _>>()
     };
     if threads <= 1 {
         return merge_all(block);
@@ -130,7 +127,6 @@ fn merge(
     disk: &Disk,
     organization: Organization,
     lookups: Lookups,
-    horizon: u32,
 ) -> Result<Merged, StoreError> {
     let ip = slot.ip();
     let mut state = slot.state();
@@ -139,7 +135,7 @@ fn merge(
     if let Some(recent) = &recent {
         state = state.join(recent);
     }
-    state.prune(horizon);
+    state.prune(horizon(state.last()));
     let tile = tile::encode(&state);
     let folded = match base {
         None => tile,
@@ -148,7 +144,7 @@ fn merge(
         }
         Some(base) => {
             let mut folded = state.join(&tiles::decode(&base, Level::Base, organization, ip)?);
-            folded.prune(horizon);
+            folded.prune(horizon(folded.last()));
             tile::encode(&folded)
         }
     };

@@ -137,11 +137,13 @@ where
     }
 }
 
-/// Durable before anything else is written.
+/// Durable before anything else is written, and never half there.
 fn write_version(folder: &Path, path: &Path) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let whole = path.with_extension("new");
+    let mut file = File::create(&whole)?;
     writeln!(file, "{FORMAT_VERSION}")?;
     file.sync_all()?;
+    fs::rename(whole, path)?;
     File::open(folder)?.sync_all()
 }
 

@@ -84,9 +84,10 @@ impl Journal {
             queue.leading = true;
             let (entries, last) = (mem::take(&mut queue.waiting), queue.last_sequence);
             drop(queue);
+            let leader = Leader(self);
             let written = self.commit(entries, last, devices, disk);
+            drop(leader);
             queue = self.queue.lock();
-            queue.leading = false;
             match written {
                 Ok(()) => queue.durable_sequence = last,
                 Err(reason) => queue.fail(&reason),
@@ -104,6 +105,11 @@ impl Journal {
             self.changed.wait(&mut queue);
         }
         last
+    }
+
+    /// Whether anything is acknowledged still.
+    pub(crate) fn check(&self) -> Result<(), JournalFailed> {
+        self.queue.lock().check()
     }
 
     /// Stops acknowledging, for good.
@@ -134,6 +140,20 @@ impl Journal {
         disk.commit(&new_devices, entries).map_err(|error| error.to_string())?;
         devices.committed(new_devices);
         self.watermark.raise(last).map_err(|error| format!("journal watermark: {error}"))
+    }
+}
+
+/// Whoever leads. Ends the lead when it is dropped, also by a panic, which nobody must wait for.
+struct Leader<'a>(&'a Journal);
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.leading = false;
+        if std::thread::panicking() {
+            queue.fail("a commit panicked");
+            self.0.changed.notify_all();
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod folder;
 mod head;
 mod heads;
 mod journal;
+mod lost;
 mod maintenance;
 mod names;
 mod options;

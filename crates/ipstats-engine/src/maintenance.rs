@@ -2,10 +2,8 @@
 //! while there is no room.
 
 use crate::core::Core;
-use crate::flush::horizon;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,9 +11,10 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_secs(1);
 
 /// Tiles are swept at most this often, and not right after an opening.
-const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+const SWEEP_PAUSE: Duration = Duration::from_hours(6);
 
-/// Tiles are swept when the horizon has moved by this many minutes.
+/// Tiles are swept when the horizon has moved by this many minutes, and at most twice as far in one go: a clock that is
+/// wrong for some hours costs no tile that is not about to expire.
 const SWEEP_STEP_MINUTES: u32 = 1440;
 
 pub(crate) struct Maintenance {
@@ -43,7 +42,7 @@ struct Orders {
 impl Maintenance {
     pub(crate) fn start(core: Arc<Core>, head_age_max: Duration) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let worker = Worker { core, shared: Arc::clone(&shared), head_age_max };
+        let worker = Worker { core, shared: Arc::clone(&shared), head_age_max: head_age_max.max(TICK) };
         let thread = thread::Builder::new().name("ipstats-maintenance".into()).spawn(move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -104,7 +103,7 @@ impl Worker {
         let (mut flushed_at, mut swept_at) = (Instant::now(), Instant::now());
         while let Some(asked) = self.next_order(flushed_at) {
             if self.core.journal.failure().is_none() {
-                if let Err(error) = self.core.flush() {
+                if let Err(error) = self.core.flush(|| self.tell_there_is_room()) {
                     self.core.journal.fail(&format!("flush: {error}"));
                 }
                 flushed_at = Instant::now();
@@ -136,13 +135,22 @@ impl Worker {
         }
     }
 
+    fn tell_there_is_room(&self) {
+        // Under the lock, or a writer could look just before and sleep just after.
+        let _orders = self.shared.orders.lock();
+        self.shared.done.notify_all();
+    }
+
     fn sweep(&self) {
-        let horizon = horizon(self.core.newest.load(Ordering::Acquire));
-        let swept = self.core.disk.swept().unwrap_or(0);
-        if horizon < swept.saturating_add(SWEEP_STEP_MINUTES) {
+        let swept = match self.core.disk.swept() {
+            Ok(0) => self.core.sweep_horizon(),
+            Ok(swept) => swept,
+            Err(error) => return tracing::error!(%error, "cannot read how far tiles were swept"),
+        };
+        if self.core.sweep_horizon() < swept.saturating_add(SWEEP_STEP_MINUTES) {
             return;
         }
-        match self.core.sweep() {
+        match self.core.sweep(swept.saturating_add(2 * SWEEP_STEP_MINUTES)) {
             Ok(tiles) => tracing::info!(tiles, "swept expired tiles"),
             Err(error) => tracing::error!(%error, "cannot sweep expired tiles"),
         }

@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 use std::hash::BuildHasher;
 use std::mem;
 
-/// Memory of an entry in its table besides a long name, in bytes: the entry and its tag, at a load of two thirds.
-const ENTRY_BYTES: usize = (size_of::<Entry>() + 1) * 3 / 2;
+/// What the allocator adds to a block, in bytes.
+const BLOCK_BYTES: usize = 16;
 
 pub(crate) struct Names {
     young: Generation,
@@ -77,11 +77,13 @@ impl Names {
             return;
         }
         let entry = Entry { id, name: SmallVec::from_slice(name.as_bytes()) };
-        self.young.bytes += ENTRY_BYTES + if entry.name.spilled() { name.len() + 16 } else { 0 };
+        let spilled = if entry.name.spilled() { name.len() + BLOCK_BYTES } else { 0 };
+        let before = table.allocation_size();
         table.insert_unique(hash, entry, |entry| {
             // Names are UTF-8 because they come from `str`; they are hashed as such.
             self.hasher.hash_one(std::str::from_utf8(&entry.name).unwrap_or_default())
         });
+        self.young.bytes += table.allocation_size() - before + spilled;
         if self.young.bytes >= self.generation_bytes_max {
             self.old = mem::take(&mut self.young);
         }
@@ -99,14 +101,15 @@ mod tests {
     #[test]
     fn names_in_use_stay_and_memory_is_bounded() {
         let organization = Organization::from_bytes([1; 16]);
-        let mut names = Names::new(200 * ENTRY_BYTES);
+        let bytes_max = 32 << 10;
+        let mut names = Names::new(bytes_max);
         names.remember(organization, "kept", 7);
         for id in 100..1000 {
             names.remember(organization, &format!("device-{id}"), id);
             if let Lookup::Old(id) = look_up(&names, "kept") {
                 names.remember(organization, "kept", id);
             }
-            assert!(names.young.bytes + names.old.bytes <= 200 * ENTRY_BYTES);
+            assert!(names.young.bytes <= bytes_max && names.old.bytes <= bytes_max);
         }
         assert!(matches!(look_up(&names, "kept"), Lookup::Young(7) | Lookup::Old(7)));
         assert_eq!(look_up(&names, "device-100"), Lookup::Missing);

@@ -31,6 +31,7 @@ pub(crate) fn recover(
 ) -> Result<Recovered, StoreError> {
     let older = Head::new(flushed.epoch + 1, hasher.clone());
     let newer = Head::new(flushed.epoch + 2, hasher.clone());
+    older.set_last_sequence(flushed.sequence);
     let replayed = replay(disk, flushed, &older, &newer)?;
     let mut sequences = replayed.sequences;
     sequences.sort_unstable();
@@ -44,12 +45,11 @@ struct Replayed {
     sequences: Vec<u64>,
     newest: u32,
     newer_epoch: bool,
-    stale_epochs: Vec<u64>,
 }
 
 fn replay(disk: &Disk, flushed: Flushed, older: &Head, newer: &Head) -> Result<Replayed, StoreError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut replayed = thread::scope(|scope| {
+    thread::scope(|scope| {
         let (senders, workers): (Vec<_>, Vec<_>) = (0..threads)
             .map(|_| {
                 let (sender, receiver) = mpsc::sync_channel::<JournalEntry>(QUEUE_BATCHES);
@@ -59,8 +59,9 @@ fn replay(disk: &Disk, flushed: Flushed, older: &Head, newer: &Head) -> Result<R
         let mut replayed = Replayed::default();
         for (entry, sender) in disk.journal_entries().zip(senders.iter().cycle()) {
             let entry = entry?;
+            // What a crash left of a flushed epoch goes when its keyspace is cleared the next time. Not now: a live epoch
+            // of the same parity can share it.
             if entry.epoch <= flushed.epoch {
-                replayed.stale_epochs.push(entry.epoch);
                 continue;
             }
             if entry.epoch > newer.epoch() {
@@ -81,12 +82,7 @@ fn replay(disk: &Disk, flushed: Flushed, older: &Head, newer: &Head) -> Result<R
             replayed.newest = replayed.newest.max(newest);
         }
         Ok(replayed)
-    })?;
-    replayed.stale_epochs.dedup();
-    for epoch in &replayed.stale_epochs {
-        disk.clear_journal_of(*epoch)?;
-    }
-    Ok(replayed)
+    })
 }
 
 fn apply_all(entries: &mpsc::Receiver<JournalEntry>, older: &Head, newer: &Head) -> Result<u32, StoreError> {
@@ -128,5 +124,39 @@ mod tests {
         assert_eq!(gaps(&[9, 12], 7, 12), (vec![8..=8, 10..=11], 12));
         assert_eq!(gaps(&[8], 7, 11), (vec![9..=11], 11), "a tail that fjall dropped silently");
         assert_eq!(gaps(&[], 7, 11), (vec![8..=11], 11));
+    }
+
+    fn disk(folder: &tempfile::TempDir, entries: &[(u64, u64)], flushed: Flushed) -> Disk {
+        let memory = crate::disk::DiskMemory { block_cache_bytes: 1 << 20, journal_buffer_bytes: 1 << 20 };
+        let disk = Disk::open(folder.path(), memory).unwrap();
+        let organization = ipstats_model::Organization::from_bytes([1; 16]);
+        let payload = ContactBatch::new(organization, &[], &IpHasher::new()).encode();
+        let entry = |(epoch, sequence): &(u64, u64)| JournalEntry {
+            epoch: *epoch,
+            sequence: *sequence,
+            payload: payload.clone(),
+        };
+        disk.commit(&[], entries.iter().map(entry).collect()).unwrap();
+        disk.mark_flushed(flushed).unwrap();
+        disk
+    }
+
+    #[test]
+    fn an_opening_that_is_refused_destroys_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        // A flushed epoch whose journal was not cleared, and a live one of the same parity.
+        let disk = disk(&folder, &[(1, 1), (3, 4)], Flushed { epoch: 1, sequence: 1, newest: 0 });
+        for _ in 0..2 {
+            let recovered = recover(&disk, disk.flushed().unwrap(), 4, &IpHasher::new()).unwrap();
+            assert_eq!(recovered.missing, [2..=3]);
+        }
+    }
+
+    #[test]
+    fn an_epoch_without_batches_does_not_move_the_numbers_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = disk(&folder, &[(3, 9)], Flushed { epoch: 1, sequence: 7, newest: 0 });
+        let recovered = recover(&disk, disk.flushed().unwrap(), 9, &IpHasher::new()).unwrap();
+        assert_eq!(recovered.sealed.unwrap().last_sequence(), 7);
     }
 }

@@ -28,8 +28,8 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z, the first time a store can hold.
     pub const EPOCH: Self = Self(0);
 
-    /// 2106-02-07T06:28:15Z, the last second that 32 bits hold and the last time a store can hold.
-    pub const LATEST: Self = Self(u32::MAX as i64);
+    /// 2106-02-07T06:28:14Z, the last time a store can hold: the last second of 32 bits is kept for "never".
+    pub const LATEST: Self = Self(u32::MAX as i64 - 1);
 
     /// The time `seconds` after the epoch; negative before it.
     pub const fn from_second(seconds: i64) -> Self {

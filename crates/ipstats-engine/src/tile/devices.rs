@@ -12,7 +12,7 @@ use crate::state::{DeviceState, IpState};
 const MINUTES_PER_EXCEPTION: usize = 8;
 
 /// Most devices that a tile is believed to have: a damaged count must not allocate without bounds.
-const DEVICES_MAX: usize = 1 << 28;
+const DEVICES_MAX: usize = 1 << 25;
 
 /// The order that takes the fewest bits.
 pub(super) fn shortest_order(state: &IpState) -> Order {

@@ -87,6 +87,35 @@ fn find_last(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).rposition(|window| window == needle)
 }
 
+/// Device names can be lost with a part of the journal while tiles hold their ids: no other device may get those.
+#[test]
+fn ids_of_lost_names_are_not_given_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = |name: &str, age_seconds: i64| Connection {
+        organization: organization(1),
+        device: name.to_owned(),
+        ip: ip(),
+        at: NOW.plus_seconds(-age_seconds),
+    };
+    let engine = Engine::open(folder.path(), &Options::default()).unwrap();
+    record(&engine, &[device("alice-laptop", 7200)], NOW);
+    engine.flush().unwrap();
+    drop(engine);
+    let journal = newest_journal_file(&folder.path().join("store"));
+    let bytes = fs::read(&journal).unwrap();
+    let alice = bytes.windows(5).position(|window| window == b"alice").unwrap();
+    fs::OpenOptions::new().write(true).open(&journal).unwrap().set_len(alice as u64).unwrap();
+    assert!(Engine::open(folder.path(), &Options::default()).is_err(), "the loss is named");
+
+    let accept = Options { accept_lost_batches: true, ..Options::default() };
+    let engine = Engine::open(folder.path(), &accept).unwrap();
+    record(&engine, &[device("bob-laptop", 60)], NOW);
+    let window = ipstats_model::Window::ending_at(NOW, ipstats_model::LookBack::MAX);
+    let devices = engine.devices(organization(1), ip(), window).unwrap();
+    assert_eq!(devices.len(), 2, "{devices:?}");
+    assert_eq!(devices[0].device, "bob-laptop");
+}
+
 #[test]
 fn the_newest_event_survives() {
     let folder = tempfile::tempdir().unwrap();
