@@ -14,6 +14,10 @@ use crate::watermark::Watermark;
 use parking_lot::{Condvar, Mutex};
 use std::mem;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A commit that takes longer is not waited for.
+const COMMIT_TIME_MAX: Duration = Duration::from_mins(2);
 
 pub(crate) struct Journal {
     queue: Mutex<Queue>,
@@ -27,7 +31,8 @@ struct Queue {
     epoch: u64,
     last_sequence: u64,
     durable_sequence: u64,
-    leading: bool,
+    /// When the present leader began to commit.
+    leading_since: Option<Instant>,
     /// Tickets of the epochs of each parity.
     in_flight: [usize; 2],
     failure: Option<Arc<str>>,
@@ -51,7 +56,7 @@ impl Journal {
             epoch,
             last_sequence,
             durable_sequence: last_sequence,
-            leading: false,
+            leading_since: None,
             in_flight: [0; 2],
             failure: None,
         };
@@ -77,11 +82,11 @@ impl Journal {
                 drop(queue);
                 return Err(failed);
             }
-            if queue.leading {
+            if queue.leading_since.is_some() {
                 self.changed.wait(&mut queue);
                 continue;
             }
-            queue.leading = true;
+            queue.leading_since = Some(Instant::now());
             let (entries, last) = (mem::take(&mut queue.waiting), queue.last_sequence);
             drop(queue);
             let leader = Leader(self);
@@ -123,6 +128,15 @@ impl Journal {
         self.queue.lock().last_sequence
     }
 
+    /// Stops acknowledging when a commit does not come back: fjall waits without end for a worker that a full disk killed.
+    pub(crate) fn fail_if_stuck(&self) {
+        let mut queue = self.queue.lock();
+        if queue.leading_since.is_some_and(|since| since.elapsed() > COMMIT_TIME_MAX) {
+            queue.fail("a commit takes more than two minutes");
+            self.changed.notify_all();
+        }
+    }
+
     /// Why nothing is acknowledged any more, if so.
     pub(crate) fn failure(&self) -> Option<Arc<str>> {
         self.queue.lock().failure.clone()
@@ -149,7 +163,7 @@ struct Leader<'a>(&'a Journal);
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         let mut queue = self.0.queue.lock();
-        queue.leading = false;
+        queue.leading_since = None;
         if std::thread::panicking() {
             queue.fail("a commit panicked");
             self.0.changed.notify_all();

@@ -124,6 +124,7 @@ impl Worker {
             if orders.stop {
                 return None;
             }
+            self.core.journal.fail_if_stuck();
             let idle = self.core.journal.failure().is_some();
             let due = self.core.is_head_full()
                 || self.core.heads.has_sealed()

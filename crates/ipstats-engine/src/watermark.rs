@@ -1,7 +1,7 @@
 //! The last durable batch number, outside the database.
 //!
-//! fjall ends its recovery silently at a damaged batch. Contiguous batch numbers show a gap, but not a tail that is gone;
-//! this number does. It is written after each fsync of the journal and not synced itself: it may lag behind after a power
+//! fjall ends its recovery silently where the structure of its journal is damaged. Contiguous batch numbers show a gap, but
+//! not a tail that is gone; this number does. It is written after each fsync of the journal and not synced itself: it may lag behind after a power
 //! failure, and is never ahead.
 //!
 //! File `journal-watermark`: sequence (8 bytes, little-endian) and CRC-32 of those bytes (4 bytes, little-endian).
