@@ -15,3 +15,4 @@ pub mod private_file;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
+pub mod visible;

@@ -11,6 +11,7 @@ use super::{ClockArgs, PlaceArgs, output};
 use crate::answer::{Answer, NoAnswer};
 use crate::config::Config;
 use crate::store::open_engine;
+use crate::visible::Visible;
 use anyhow::{Context, bail};
 use clap::Args;
 use details::Details;
@@ -75,7 +76,7 @@ fn print_json(ips: &[String], question: &Question<'_>, config: &Config) -> anyho
                 Err(NoAnswer::from(invalid))
             }
         };
-        output::result(match answer {
+        output::json(&match answer {
             Ok(answer) => serde_json::to_string(&answer.with_context(&url))?,
             Err(no_answer) => error_line(&text, &no_answer)?,
         })?;
@@ -108,7 +109,8 @@ fn print_text(args: &StatsArgs, question: &Question<'_>) -> anyhow::Result<ExitC
     if let [text] = args.ips.as_slice()
         && text != "-"
     {
-        let details = Details::of(text.parse()?, question)?;
+        // What has to be written out is no IP: then this is what the message shows.
+        let details = Details::of(Visible(text).to_string().parse()?, question)?;
         output::result(details.text(args.all_devices)?)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -2,6 +2,7 @@
 
 use super::decompress::{Compression, decompressed};
 use super::progress::Progress;
+use crate::visible::Visible;
 use ipstats_formats::StreamError;
 use std::fmt;
 use std::fs::File;
@@ -107,7 +108,7 @@ impl SourceError {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => Visible(path.display()).fmt(f),
             Self::Stdin => f.write_str("standard input"),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::bar::rate;
 use crate::ingest::Report;
+use crate::visible::Visible;
 use ipstats_model::Organization;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -86,7 +87,7 @@ impl Summary<'_> {
             .iter()
             .flat_map(|log| log.tally.issues().iter().map(move |issue| (&log.source, issue)))
             .take(PLACES_MAX)
-            .map(|(source, issue)| format!("{source}:{}: {}", issue.line, issue.problem))
+            .map(|(source, issue)| format!("{source}:{}: {}", issue.line, Visible(&issue.problem)))
             .collect();
         let malformed: u64 = logs.iter().map(|log| log.tally.malformed()).sum();
         let more = malformed.saturating_sub(places.len() as u64);

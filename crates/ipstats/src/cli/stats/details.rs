@@ -1,6 +1,7 @@
 //! One IP, with all that is known about it: is it new, is it spreading, who talks to it.
 
 use super::question::{Question, span};
+use crate::visible::Visible;
 use ipstats_engine::{DayPrevalence, DeviceContact, ReadError};
 use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
 use std::fmt::{self, Write};
@@ -41,7 +42,7 @@ impl Details {
             window,
             look_back,
             statistics: question.statistics(ip)?,
-            first_ever: engine.first_ever(organization, ip)?,
+            first_ever: question.first_ever(ip)?,
             spans,
             days: engine.devices_per_day(organization, ip, window.now())?,
             devices: engine.devices(organization, ip, window)?,
@@ -102,7 +103,7 @@ impl Details {
             let minute = self.window.shown(contact.last.start()).to_string();
             // To the minute: seconds are not kept for each device.
             let minute = minute.get(..16).unwrap_or(&minute).replace('T', " ");
-            write!(text, "\n  {minute}   {}", contact.device)?;
+            write!(text, "\n  {minute}   {}", Visible(&contact.device))?;
         }
         let more = self.devices.len().saturating_sub(shown);
         if more > 0 {

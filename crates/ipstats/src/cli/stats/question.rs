@@ -1,7 +1,7 @@
 //! What is asked about each IP.
 
 use ipstats_engine::{Engine, ReadError};
-use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Organization, Window};
+use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Organization, Timestamp, Window};
 
 /// One question, the same for every IP.
 pub(super) struct Question<'a> {
@@ -14,6 +14,12 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     pub(super) fn statistics(&self, ip: CanonicalIp) -> Result<IpStatistics, ReadError> {
         self.engine.statistics(self.organization, ip, self.window)
+    }
+
+    /// The first contact ever, shown as all times are: never after now.
+    pub(super) fn first_ever(&self, ip: CanonicalIp) -> Result<Option<Timestamp>, ReadError> {
+        let first_ever = self.engine.first_ever(self.organization, ip)?;
+        Ok(first_ever.map(|time| self.window.shown(time)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Many IPs, one a row.
 
 use super::question::Question;
+use crate::visible::Visible;
 use ipstats_engine::ReadError;
 use ipstats_model::{CanonicalIp, IpStatistics};
 use std::fmt;
@@ -27,7 +28,7 @@ impl Table {
             Row::of(ip, question)?
         } else {
             self.invalid = true;
-            Row::saying(text, "not an IP address")
+            Row { devices: String::new(), ..Row::saying(&Visible(text).to_string(), "not an IP address") }
         };
         self.rows.push(row);
         Ok(())
@@ -41,7 +42,7 @@ impl Table {
 
 impl Row {
     fn of(ip: CanonicalIp, question: &Question<'_>) -> Result<Self, ReadError> {
-        let ever = question.engine.first_ever(question.organization, ip)?;
+        let ever = question.first_ever(ip)?;
         let first_ever = ever.map_or_else(|| "never".to_owned(), |time| time.to_string());
         let ip_text = ip.to_string();
         Ok(match question.statistics(ip)? {
