@@ -13,11 +13,11 @@ mod stats;
 pub mod token;
 
 use crate::clock::Clock;
-use crate::config::Flags;
+use crate::config::{FirstStart, Flags};
 use crate::telemetry;
 use clap::{Args, Parser, Subcommand};
 use ipstats_model::Timestamp;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,6 +58,9 @@ pub struct PlaceArgs {
     pub data_dir: Option<PathBuf>,
 }
 
+/// Exit code of bad usage, as clap's own.
+const BAD_USAGE: u8 = 2;
+
 /// Which time it is.
 #[derive(Debug, Clone, Args)]
 pub struct ClockArgs {
@@ -93,6 +96,16 @@ pub fn main() -> ExitCode {
         Command::Secret(args) => secret::run(&args),
     };
     result.unwrap_or_else(|error| failed(&error))
+}
+
+/// Shows what the first start made. The secret is for a person at a terminal: elsewhere it would be kept in a log, so
+/// what is said there is where to find it.
+fn first_start_note(first_start: &FirstStart) {
+    if io::stderr().is_terminal() {
+        output::note(first_start);
+    } else {
+        output::note(format_args!("note: {}", first_start.without_secret()));
+    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

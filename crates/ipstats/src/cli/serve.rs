@@ -46,9 +46,9 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(first_start) = config.establish()? {
         announce(&first_start);
     }
-    serve_rereading(config, Some(&flags), args.clock.clock(), listener, |url| {
+    serve_rereading(config, Some(&flags), args.clock.clock(), listener, |listening, url| {
         // Nobody has to read it: a closed standard output does not stop the service.
-        let _ = output::result(format_args!("listening on {url}"));
+        let _ = output::result(ready(listening, url));
     })
 }
 
@@ -58,13 +58,23 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (choose another address with --listen)"))
 }
 
+/// Where the service listens, and the URL that clients know where that is another one.
+fn ready(listening: SocketAddr, url: &str) -> String {
+    let bound = format!("http://{listening}");
+    if url == bound {
+        format!("listening on {bound}")
+    } else {
+        format!("listening on {bound}, public URL {url}")
+    }
+}
+
 /// Opens the store of `config` and serves it on `listener` until SIGTERM or SIGINT; `on_ready` is called once, when
-/// requests are answered, with the URL of the service. Blocks, and makes its own runtime.
+/// requests are answered, with the address listened on and the URL of the service. Blocks, and makes its own runtime.
 pub fn serve(
     config: Config,
     clock: Clock,
     listener: TcpListener,
-    on_ready: impl FnOnce(&str),
+    on_ready: impl FnOnce(SocketAddr, &str),
 ) -> anyhow::Result<ExitCode> {
     serve_rereading(config, None, clock, listener, on_ready)
 }
@@ -75,7 +85,7 @@ fn serve_rereading(
     flags: Option<&Flags>,
     clock: Clock,
     listener: TcpListener,
-    on_ready: impl FnOnce(&str),
+    on_ready: impl FnOnce(SocketAddr, &str),
 ) -> anyhow::Result<ExitCode> {
     let key = SigningKey::load_or_create(&config.data_dir)?;
     let store = Store::new(open_engine(&config, &clock)?);
@@ -90,7 +100,7 @@ fn serve_rereading(
             tokio::net::TcpListener::from_std(listener).context("the listening socket cannot be used")?;
         let (shutdown, stop) = Shutdown::new();
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), stop));
-        on_ready(&app.base_url());
+        on_ready(listening, &app.base_url());
         signals.wait(|| reload(&app, flags)).await;
         tracing::info!("stopping: finishing what was begun");
         app.begin_closing();
@@ -114,7 +124,7 @@ fn reload(app: &App, flags: Option<&Flags>) {
     }
 }
 
-/// Shows what the first start made. The secret is for a person: logs are kept, so they only get to know where it is.
+/// Shows what the first start made: all of it to a person, the log only gets to know where the secret is.
 fn announce(first_start: &FirstStart) {
     if io::stderr().is_terminal() {
         output::note(first_start);
@@ -122,8 +132,7 @@ fn announce(first_start: &FirstStart) {
         tracing::warn!(
             organization = %first_start.organization,
             client_id = %first_start.client_id,
-            "no organization is configured, so one was made; its client secret is in {}",
-            first_start.file.display()
+            "{}", first_start.without_secret()
         );
     }
 }

@@ -120,6 +120,18 @@ fn read(file: &Path, text: &str) -> Result<Access, ConfigError> {
     }
 }
 
+impl FirstStart {
+    /// What was made and where its secret is, for places that are kept.
+    pub fn without_secret(&self) -> String {
+        format!(
+            "no organization is configured, so one was made ({}), with one application ({}); its client secret is in {}",
+            self.organization,
+            self.client_id,
+            self.file.display()
+        )
+    }
+}
+
 impl fmt::Display for FirstStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -51,7 +51,7 @@ fn a_service_without_configuration_answers_and_stops_when_told() {
     let (head, body) = service.get("/api/ips/10.209.67.177/stats", &token);
     assert!(head.starts_with("HTTP/1.1 404 ") && body.contains("ResourceNotFound"), "{head}\n{body}");
 
-    let printed = ipstats(&data_dir).args(["token", "--app", "default"]).output().unwrap();
+    let printed = ipstats(&data_dir).arg("token").output().unwrap();
     let printed = String::from_utf8(printed.stdout).unwrap();
     let (head, body) = service.get("/api/ips/nonsense/stats", printed.trim());
     assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("InvalidIpAddress"), "{head}\n{body}");
@@ -137,6 +137,55 @@ fn bad_usage_is_exit_code_2_and_a_failure_is_1() {
     assert_eq!(code(&["config", "check"]), Some(0));
     assert_eq!(code(&["config", "check", "--config", "/nowhere.toml"]), Some(1));
     assert_eq!(code(&["token", "--app", "nobody"]), Some(1));
+}
+
+#[test]
+fn a_token_of_one_application_among_several_needs_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = ipstats::secret::Secret::generate().unwrap().hash().unwrap();
+    let application = |number: u8| {
+        format!(
+            "[[applications]]\nname = 'app-{number}'\nclient_id = 'aaaaaaaa-0000-4000-8000-00000000000{number}'\n\
+             organization = 'contoso'\nsecret_hash = '{}'\n",
+            hash.as_str()
+        )
+    };
+    let organization = "[[organizations]]\nid = '11111111-1111-4111-8111-111111111111'\nname = 'contoso'\n";
+    let file = folder.path().join("ipstats.toml");
+    let token = |applications: &[String], arguments: &[&str]| {
+        std::fs::write(&file, [organization, &applications.concat()].concat()).unwrap();
+        let mut command = ipstats(folder.path());
+        let output = command.args(["token", "--config"]).arg(&file).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let both = [application(1), application(2)];
+    let (code, message) = token(&both, &[]);
+    assert_eq!(
+        (code, message.as_str()),
+        (Some(2), "error: name the application with --app; known: app-1, app-2\n")
+    );
+    assert_eq!(token(&both, &["--app", "app-2"]), (Some(0), String::new()));
+    assert_eq!(token(&both[..1], &[]), (Some(0), String::new()));
+    let (code, message) = token(&[], &[]);
+    assert!(code == Some(2) && message.contains("[[applications]]"), "{message}");
+}
+
+#[test]
+fn the_address_listened_on_is_printed_beside_the_public_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    std::fs::write(&file, "public_urls = ['https://ipstats.example']").unwrap();
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    assert!(service.printed.ends_with(", public URL https://ipstats.example\n"), "{}", service.printed);
+    let (head, _) = service.get("/healthz", "");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    service.stop();
+
+    let service = start(folder.path());
+    assert!(!service.printed.contains("public URL"), "{}", service.printed);
+    let log = String::from_utf8(service.stop().stderr).unwrap();
+    let secret = first_start(folder.path(), "client_secret");
+    assert!(!log.contains(&secret), "{log}");
 }
 
 #[test]

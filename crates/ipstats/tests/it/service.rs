@@ -10,6 +10,8 @@ pub(crate) struct Service {
     process: Option<Child>,
     /// Host and port.
     pub(crate) address: String,
+    /// What it said when it was ready.
+    pub(crate) printed: String,
 }
 
 /// An answer, read to its end: status line and headers, and body.
@@ -22,11 +24,12 @@ impl Service {
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+        let url = line.trim().split(", ").next().unwrap_or_default();
+        let Some(address) = url.strip_prefix("listening on http://") else {
             let _ = process.kill();
             panic!("not an address: {line:?}; {:?}", process.wait_with_output());
         };
-        Self { address: address.to_owned(), process: Some(process) }
+        Self { address: address.to_owned(), process: Some(process), printed: line }
     }
 
     /// Sends a request as it stands.
