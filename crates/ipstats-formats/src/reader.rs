@@ -4,7 +4,7 @@ use crate::fields::networks::Networks;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
 use crate::tally::Tally;
-use ipstats_model::{Batch, CanonicalIp, Timestamp};
+use ipstats_model::{Batch, CanonicalIp, Organization, Timestamp};
 
 /// Where connections go while the records of a frame are parsed.
 #[derive(Debug)]
@@ -60,6 +60,12 @@ impl<'a> Reader<'a> {
 
     pub(crate) const fn settings(&self) -> &Settings {
         self.settings
+    }
+
+    /// The outcome of a record of `tenant`, which is not the organization; nothing where it is no tenant id at all.
+    pub(crate) fn other_tenant(&mut self, tenant: Option<Organization>) -> Outcome {
+        tenant.into_iter().for_each(|tenant| self.tally.belongs_to(tenant));
+        Err(NotAConnection::OtherTenant.into())
     }
 
     /// Counts what became of the record that starts on `line`. A connection was counted when it was recorded.

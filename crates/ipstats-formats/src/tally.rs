@@ -1,7 +1,7 @@
 //! What became of the records of a stream.
 
 use crate::outcome::{Malformed, NotAConnection};
-use ipstats_model::Timestamp;
+use ipstats_model::{Organization, Timestamp};
 use std::fmt;
 
 /// How many records ended where. Tallies of the frames of one stream are [merged](Self::merge) in any order.
@@ -13,6 +13,7 @@ pub struct Tally {
     issues: Vec<Issue>,
     oldest: Option<Timestamp>,
     newest: Option<Timestamp>,
+    other_tenant: Option<Organization>,
 }
 
 /// One malformed record: where it is and what is wrong with it. Ordered by line.
@@ -63,6 +64,11 @@ impl Tally {
         self.newest
     }
 
+    /// One of the tenants that records of [another tenant](NotAConnection::OtherTenant) name; of several the least.
+    pub const fn other_tenant(&self) -> Option<Organization> {
+        self.other_tenant
+    }
+
     /// Adds the tally of other records of the same stream. The order of merging does not matter.
     pub fn merge(&mut self, other: &Self) {
         self.connections += other.connections;
@@ -73,6 +79,7 @@ impl Tally {
         other.issues.iter().for_each(|issue| self.keep(issue.clone()));
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.newest = self.newest.max(other.newest);
+        self.other_tenant = self.other_tenant.into_iter().chain(other.other_tenant).min();
     }
 
     /// Counts a connection at `at`.
@@ -80,6 +87,11 @@ impl Tally {
         self.connections += 1;
         self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
         self.newest = Some(self.newest.map_or(at, |newest| newest.max(at)));
+    }
+
+    /// Keeps the tenant of a record that is not the organization's.
+    pub(crate) fn belongs_to(&mut self, tenant: Organization) {
+        self.other_tenant = Some(self.other_tenant.map_or(tenant, |kept| kept.min(tenant)));
     }
 
     /// Counts a record that is no connection.
@@ -123,6 +135,7 @@ mod tests {
                 let mut part = Tally::default();
                 part.connection(Timestamp::from_second(number));
                 part.not_a_connection_for(NotAConnection::NotInternal);
+                part.belongs_to(Organization::from_bytes([20 - number.to_le_bytes()[0]; 16]));
                 part.malformed_at(
                     1 + number.unsigned_abs() / 2,
                     Malformed::TooLong { bytes_max: 20 - part.issues.len() },
@@ -141,6 +154,7 @@ mod tests {
         assert_eq!((whole.connections(), whole.malformed(), whole.records()), (20, 40, 80));
         assert_eq!(whole.not_a_connection().collect::<Vec<_>>(), [(NotAConnection::NotInternal, 20)]);
         assert_eq!(whole.issues().len(), Tally::ISSUES_MAX);
+        assert_eq!(whole.other_tenant(), Some(Organization::from_bytes([1; 16])));
         assert_eq!(whole.issues().last().map(|issue| issue.line), Some(3));
         assert_eq!(
             (whole.oldest(), whole.newest()),

@@ -36,10 +36,11 @@ fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
     if record.category.needed_text("category")? != CATEGORY {
         return Err(NotAConnection::OtherEvent.into());
     }
-    if let (Some(only), Some(tenant)) = (reader.settings().only_tenant, record.tenant_id.text("tenantId")?)
-        && tenant.parse::<Organization>() != Ok(only)
-    {
-        return Err(NotAConnection::OtherTenant.into());
+    if let (Some(only), Some(tenant)) = (reader.settings().only_tenant, record.tenant_id.text("tenantId")?) {
+        let tenant = tenant.parse::<Organization>().ok();
+        if tenant != Some(only) {
+            return reader.other_tenant(tenant);
+        }
     }
     match &record.properties.0 {
         Some(event) => event.read(reader),

@@ -7,7 +7,7 @@ mod bar;
 mod notes;
 mod summary;
 
-use super::{ClockArgs, PlaceArgs, output};
+use super::{ClockArgs, PlaceArgs, first_start_note, output};
 use crate::config::Config;
 use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest};
 use crate::store::open_engine;
@@ -71,7 +71,7 @@ enum Count {
 pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut config = Config::load(&args.place.flags())?;
     if let Some(first_start) = config.establish()? {
-        output::note(first_start);
+        first_start_note(&first_start);
     }
     let organization = config.organization(args.organization.as_deref())?;
     let clock = args.clock.clock();
@@ -89,11 +89,11 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let closed = engine.close();
     drop(bar);
 
-    notes::notes(&report, &clock, newest_stored).iter().for_each(output::note);
+    notes::notes(&report, organization, &clock, newest_stored).iter().for_each(output::note);
     let summary = Summary { report: &report, organization, elapsed: started.elapsed() };
     if json {
         summary.places().iter().for_each(output::note);
-        output::result(summary.json()?)?;
+        output::json(&summary.json()?)?;
     } else {
         output::result(summary.text()?)?;
     }

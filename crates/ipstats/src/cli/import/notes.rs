@@ -2,14 +2,20 @@
 
 use crate::clock::Clock;
 use crate::ingest::{Report, SourceReport};
+use ipstats_formats::NotAConnection;
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
-use ipstats_model::{Admission, Timestamp, admission};
+use ipstats_model::{Admission, Organization, Timestamp, admission};
 
-/// How many logs that lie wholly outside retention are named.
+/// How many logs of which nothing was counted are named, for each reason.
 const LOGS_MAX: usize = 5;
 
 /// The notes about `report`. `newest_stored` is the newest event in the store: no clock may be pinned before it.
-pub(super) fn notes(report: &Report, clock: &Clock, newest_stored: Option<Timestamp>) -> Vec<String> {
+pub(super) fn notes(
+    report: &Report,
+    organization: Organization,
+    clock: &Clock,
+    newest_stored: Option<Timestamp>,
+) -> Vec<String> {
     let mut notes: Vec<String> = report
         .sources
         .iter()
@@ -17,6 +23,8 @@ pub(super) fn notes(report: &Report, clock: &Clock, newest_stored: Option<Timest
         .collect();
     let outside = report.sources.iter().filter_map(|log| outside_retention(log, clock, newest_stored));
     notes.extend(outside.take(LOGS_MAX));
+    let foreign = report.sources.iter().filter_map(|log| of_another_tenant(log, organization));
+    notes.extend(foreign.take(LOGS_MAX));
     if let Some(failure) = &report.failure {
         notes.push(format!(
             "error: stopped: {failure}; what was counted is safe: once that is solved, import everything again, \
@@ -52,6 +60,33 @@ fn outside_retention(log: &SourceReport, clock: &Clock, newest_stored: Option<Ti
     Some(format!(
         "note: nothing of {} was counted: {why} {side} {the_clock}; to import it as of its own time, use \
          --as-of {newest}{elsewhere}",
+        log.source
+    ))
+}
+
+/// Whose a log is, where nothing of it was counted because all of its network events are of another tenant.
+fn of_another_tenant(log: &SourceReport, organization: Organization) -> Option<String> {
+    let reasons: Vec<_> = log.tally.not_a_connection().map(|(reason, _)| reason).collect();
+    let all_foreign = log.tally.connections() == 0
+        && reasons.contains(&NotAConnection::OtherTenant)
+        && reasons
+            .iter()
+            .all(|reason| matches!(reason, NotAConnection::OtherTenant | NotAConnection::OtherEvent));
+    if !all_foreign {
+        return None;
+    }
+    let (whose, way_out) = match log.tally.other_tenant() {
+        Some(tenant) => (
+            format!("tenant {tenant}"),
+            format!("import it with an organization declared as [[organizations]] id = \"{tenant}\""),
+        ),
+        None => (
+            "another tenant".to_owned(),
+            "declare that tenant under [[organizations]] and import it".to_owned(),
+        ),
+    };
+    Some(format!(
+        "note: nothing of {} was counted: its records are of {whose}, and the organization is {organization}; {way_out}",
         log.source
     ))
 }

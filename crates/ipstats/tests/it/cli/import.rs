@@ -152,3 +152,57 @@ fn every_real_log_of_the_past_says_which_clock_fits() {
     assert!(done.out.starts_with("{\"counted\":0,"), "{done:?}");
     assert!(done.err.contains("use --as-of 2013-09-"), "{done:?}");
 }
+
+/// An event of Defender's streaming export.
+fn defender(tenant: &str, action: &str) -> String {
+    format!(
+        r#"{{"tenantId":"{tenant}","category":"AdvancedHunting-DeviceNetworkEvents","properties":{{"Timestamp":"2017-08-29T13:00:00Z","DeviceId":"d","RemoteIP":"10.0.0.1","ActionType":"{action}"}}}}"#
+    ) + "\n"
+}
+
+#[test]
+fn a_log_of_another_tenant_says_whose_it_is() {
+    let other = "11111111-1111-4111-8111-111111111111";
+    let place = Place::new();
+    let foreign = place.file("foreign.json", defender(other, "ConnectionSuccess").repeat(3));
+    let mixed = [defender(other, "ConnectionSuccess"), defender(CONTOSO, "ConnectionSuccess")].concat();
+    let mixed = place.file("mixed.json", mixed);
+    let failed = [defender(other, "ConnectionSuccess"), defender(CONTOSO, "ConnectionFailed")].concat();
+    let failed = place.file("failed.json", failed);
+    let nameless = place.file("nameless.json", defender("contoso", "ConnectionSuccess"));
+    for json in [&[][..], &["--json"]] {
+        let done =
+            place.run(&[&["import"], json, &AS_OF[..], &[&foreign, &mixed, &failed, &nameless]].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(done.err, @r#"
+note: nothing of foreign.json was counted: its records are of tenant 11111111-1111-4111-8111-111111111111, and the organization is 3f2504e0-4f89-41d3-9a0c-0305e82c3301; import it with an organization declared as [[organizations]] id = "11111111-1111-4111-8111-111111111111"
+note: nothing of nameless.json was counted: its records are of another tenant, and the organization is 3f2504e0-4f89-41d3-9a0c-0305e82c3301; declare that tenant under [[organizations]] and import it
+"#);
+        }
+    }
+}
+
+#[test]
+fn what_is_in_a_log_cannot_steer_the_terminal() {
+    let place = Place::new();
+    let name = "a\u{1b}[2J\n.csv";
+    place.file(
+        name,
+        "device,ip,time\n\"\u{1b}[31mred\nnext\",10.0.0.1,2017-08-29T13:00:00Z\nd,\u{1b}]0;title\u{7},2017-08-29T13:00:00Z\n",
+    );
+    let done = place.run(&[&["import"], &AS_OF[..], &[name, "gone\u{1b}[1m"]].concat());
+    let stats = place.run(&[&["stats"], &AS_OF[..], &["10.0.0.1"]].concat());
+    let table = place.run(&[&["stats"], &AS_OF[..], &["10.0.0.1", "\u{1b}[5m\n"]].concat());
+    let asked = place.run(&[&["stats"], &AS_OF[..], &["\u{1b}[5m\n"]].concat());
+    for done in [&done, &stats, &table, &asked] {
+        let text = [done.out.as_str(), &done.err].concat();
+        assert!(!text.chars().any(|char| char.is_control() && char != '\n'), "{text:?}");
+        assert!(text.contains("\\u{1b}["), "it is shown, written out: {text}");
+    }
+    assert!(stats.out.contains("\\u{1b}[31mred\\nnext"), "{stats:?}");
+    assert!(done.err.contains("gone\\u{1b}[1m: there is no such file"), "{done:?}");
+    let json = place.run(&[&["stats", "--json"], &AS_OF[..], &["\u{1b}[5m"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["ipAddress"], "\u{1b}[5m");
+}
