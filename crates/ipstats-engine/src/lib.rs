@@ -7,7 +7,7 @@
 //! question = head ⊔ sealed head ⊔ recent tile ⊔ base tile, restricted to the window
 //! ```
 //!
-//! The state is a join-semilattice ([`state`](crate::state)): duplicates, reordering, late data, replay after a crash and
+//! The state is a join-semilattice (`state.rs`): duplicates, reordering, late data, replay after a crash and
 //! races between writer, flusher and reader are harmless; the only way to be wrong is to drop something. Sync, on the
 //! threads of its callers and one of its own; it reads no clock.
 

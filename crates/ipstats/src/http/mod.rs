@@ -2,7 +2,7 @@
 //! authority.
 //!
 //! Only this module names axum. One file an endpoint; each is a few calls from the request to the domain and back. What
-//! can go wrong is one enum a border ([`error`], [`token_error`]), matched exhaustively to what the client sees.
+//! can go wrong is one enum a border (`error.rs`, `token_error.rs`), matched exhaustively to what the client sees.
 
 mod app;
 mod authority;
