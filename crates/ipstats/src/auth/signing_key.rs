@@ -29,7 +29,11 @@ pub struct SigningKey {
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The file cannot be read or written.
-    #[error("{}: {source}", file.display())]
+    #[error(
+        "{}: {source} (check the owner and the permissions of it and its data folder, or choose another folder with \
+         --data-dir)",
+        file.display()
+    )]
     File {
         /// The file.
         file: PathBuf,

@@ -7,7 +7,7 @@
 use super::access::{Application, ClientId, OrganizationEntry};
 use super::environment::Environment;
 use super::reader::Reader;
-use super::{ConfigError, access, cannot_read};
+use super::{ConfigError, access};
 use crate::private_file;
 use crate::secret::{Secret, SecretError};
 use ipstats_model::Organization;
@@ -62,7 +62,13 @@ pub(super) fn load(data_dir: &Path) -> Result<Option<Access>, ConfigError> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(error) => Err(cannot_read(&file, &error)),
+        Err(error) => Err(ConfigError {
+            problems: vec![format!(
+                "data folder {}: {FILE_NAME} cannot be read: {error} (check the owner and the permissions of the folder \
+                 and the file, or choose another folder with --data-dir)",
+                data_dir.display()
+            )],
+        }),
     }
 }
 
@@ -115,6 +121,13 @@ fn read(file: &Path, text: &str) -> Result<Access, ConfigError> {
     let access = access::read(&mut root);
     root.finish();
     match reader.problems() {
+        problems if problems.is_empty() && access.0.is_empty() => Err(ConfigError {
+            problems: vec![format!(
+                "{}: it declares no [[organizations]]: restore its tables, or delete it, and a new one is made \
+                 (with another tenant id, so that data recorded before is not found under it)",
+                file.display()
+            )],
+        }),
         problems if problems.is_empty() => Ok(access),
         problems => Err(ConfigError { problems }),
     }

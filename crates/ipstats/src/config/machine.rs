@@ -1,4 +1,4 @@
-//! How much memory there is, for the default of the `memory` setting.
+//! How much memory there is, for the `memory` setting.
 
 use std::fs;
 
@@ -10,13 +10,15 @@ const UNKNOWN_MACHINE_BYTES: u64 = 1 << 30;
 
 /// A quarter of the machine, or of the container, and at most 4 GiB.
 pub(super) fn default_memory_bytes() -> u64 {
+    memory_bytes().map_or(UNKNOWN_MACHINE_BYTES, |bytes| (bytes / 4).min(DEFAULT_BYTES_MAX))
+}
+
+/// Memory of the machine, or of the container, where it tells.
+pub(super) fn memory_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of_meminfo(&text));
     let container =
         fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    match [machine, container].into_iter().flatten().min() {
-        Some(bytes) => (bytes / 4).min(DEFAULT_BYTES_MAX),
-        None => UNKNOWN_MACHINE_BYTES,
-    }
+    [machine, container].into_iter().flatten().min()
 }
 
 /// `MemTotal` of `/proc/meminfo` (proc_meminfo(5)), in bytes.

@@ -23,9 +23,11 @@ pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
 use reader::{Reader, Section};
+use std::fmt::Display;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The audiences of Defender's API, old and new (CONTRACT.md, "Authorization").
 const DEFAULT_AUDIENCES: [&str; 5] = [
@@ -116,6 +118,11 @@ impl Config {
         if !problems.is_empty() {
             return Err(ConfigError { problems });
         }
+        if config.data_dir.is_file() {
+            let data_dir = config.data_dir.display();
+            let problem = format!("data folder {data_dir}: is a file; name a folder with --data-dir");
+            return Err(ConfigError { problems: vec![problem] });
+        }
         config.with_first_start()
     }
 
@@ -126,15 +133,18 @@ impl Config {
         let in_file = root.read_here::<PathBuf>("data_dir").map(|data_dir| folder.join(data_dir));
         let data_dir = flags.data_dir.clone().or(from_environment).or(in_file);
         let listen = root.read("listen");
-        let public_urls = root.read_list("public_urls").unwrap_or_default();
+        let public_urls = read_filled(&mut root, "public_urls").unwrap_or_default();
         let store = root.read("store").unwrap_or_default();
-        let memory = root.read::<ByteCount>("memory");
+        let memory = root.read::<values::Memory>("memory");
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
-        let audiences = root.read_list::<values::Name>("audiences").map(values::Name::texts);
+        let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
         root.finish();
+        // Known, although it was read before.
+        reader.variable("IPSTATS_CONFIG");
+        let warnings = reader.unknown_variables().into_iter().chain(memory.and_then(too_much)).collect();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
             public_urls,
@@ -149,7 +159,7 @@ impl Config {
             organizations,
             applications,
             ingest_sources,
-            warnings: reader.unknown_variables(),
+            warnings,
         }
     }
 
@@ -182,6 +192,22 @@ impl Config {
     pub fn organization(&self, asked: Option<&str>) -> Result<Organization, UnknownOrganization> {
         access::choose(&self.organizations, asked)
     }
+}
+
+/// A list that has something in it, where it is there.
+fn read_filled<T: FromStr<Err: Display>>(root: &mut Section<'_>, key: &'static str) -> Option<Vec<T>> {
+    let list = root.read_list(key);
+    if list.as_ref().is_some_and(Vec::is_empty) {
+        root.problem(key, "the list is empty; leave it out for the default");
+    }
+    list
+}
+
+/// A warning where the store may use more memory than there is. The configuration may be meant for another machine.
+fn too_much(memory: values::Memory) -> Option<String> {
+    let machine = machine::memory_bytes().filter(|machine| memory.0 > *machine)?;
+    let (memory, machine) = (ByteCount(memory.0), machine >> 20);
+    Some(format!("memory: {memory} is more than this machine has ({machine} MiB): the process may be killed"))
 }
 
 fn read_log(mut log: Section<'_>) -> (String, LogFormat) {

@@ -130,11 +130,16 @@ impl<'a> Section<'a> {
     /// The values of a key that holds a list; in the environment they are separated by commas.
     pub(super) fn read_list<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
         let written = self.take(key).and_then(|value| match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|item| self.one(key, item)).collect(),
+            DeValue::Array(items) => all(items.iter().map(|item| self.item(key, item))),
             other => self.wrong_type(key, &value.span(), "a list of strings", other),
         });
         let listed = self.variable(key, |text| {
-            text.split(',').map(|item| item.trim().parse::<T>().map_err(|error| error.to_string())).collect()
+            let items = text.split(',').map(str::trim);
+            let (values, wrong): (Vec<_>, Vec<_>) = items
+                .map(|item| item.parse::<T>().map_err(|error| told(item, &error)))
+                .partition(Result::is_ok);
+            let wrong: Vec<_> = wrong.into_iter().filter_map(Result::err).collect();
+            if wrong.is_empty() { Ok(values.into_iter().flatten().collect()) } else { Err(wrong.join("; ")) }
         });
         listed.or(written)
     }
@@ -203,6 +208,13 @@ impl<'a> Section<'a> {
         text.parse().map_err(|error| self.problem_at(&value.span(), key, error)).ok()
     }
 
+    fn item<T: FromStr<Err: Display>>(&self, key: &str, item: &Spanned<DeValue<'a>>) -> Option<T> {
+        let Some(text) = item.get_ref().as_str() else {
+            return self.wrong_type(key, &item.span(), "a string", item.get_ref());
+        };
+        text.parse().map_err(|error| self.problem_at(&item.span(), key, told(text, &error))).ok()
+    }
+
     fn table_of(&self, key: &str, value: Spanned<DeValue<'a>>) -> DeTable<'a> {
         let span = value.span();
         match value.into_inner() {
@@ -234,4 +246,16 @@ impl<'a> Section<'a> {
     fn problem_at(&self, span: &Range<usize>, key: &str, message: impl Display) {
         self.reader.problem(span, format_args!("{}{key}: {message}", self.path));
     }
+}
+
+/// All values; none where one is missing, but only after every one was looked at.
+fn all<T>(values: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let values: Vec<_> = values.collect();
+    values.into_iter().collect()
+}
+
+/// What is wrong with an item of a list, and which one it is.
+fn told(item: &str, error: &impl Display) -> String {
+    let (item, error) = (format!("{item:?}"), error.to_string());
+    if error.contains(&item) { error } else { format!("{item}: {error}") }
 }

@@ -1,9 +1,11 @@
 //! Values of single settings, each with the one text form it is written in.
 
+use ipstats_engine::Options;
 use ipstats_formats::{CountRule, DeviceFrom};
 use std::fmt;
 use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// What is answered for an IP that was not contacted in the retained 30 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +38,10 @@ pub enum LogFormat {
 /// A number of bytes, written as `512 MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteCount(pub u64);
+
+/// Memory of the store: a number of bytes that an engine works with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory(pub(super) u64);
 
 /// A name: 1 to 128 visible characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +128,20 @@ impl fmt::Display for ByteCount {
     }
 }
 
+impl FromStr for Memory {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<ByteCount>()? {
+            ByteCount(bytes) if bytes < Options::MEMORY_BYTES_MIN => {
+                let least = ByteCount(Options::MEMORY_BYTES_MIN);
+                Err(InvalidValue::new(text, format!("enough for the store: give it {least} or more")))
+            }
+            ByteCount(bytes) => Ok(Self(bytes)),
+        }
+    }
+}
+
 impl Name {
     pub(super) fn texts(names: Vec<Self>) -> Vec<String> {
         names.into_iter().map(|name| name.0).collect()
@@ -133,13 +153,21 @@ impl FromStr for LogLevel {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse::<EnvFilter>() {
-            Ok(_) if !text.is_empty() => Ok(Self(text.to_owned())),
+            Ok(_) if text.split(',').all(|directive| !is_unknown_word(directive)) => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err(InvalidValue::new(
                 text,
                 "a log level (error, warn, info, debug, trace) or a filter such as ipstats=debug",
             )),
         }
     }
+}
+
+/// Whether a directive is a bare word and no level. `tracing` would take it as the name of a module, and log nothing else.
+fn is_unknown_word(directive: &str) -> bool {
+    let is_word = directive.chars().all(|char| char.is_alphanumeric() || "_-: ".contains(char));
+    is_word && directive.trim().parse::<LevelFilter>().is_err()
 }
 
 impl FromStr for Name {
@@ -172,6 +200,17 @@ mod tests {
         }
         for text in ["", "512", "-1 MiB", "1.5 GiB", "2 GB", "99999999999 GiB", "MiB"] {
             assert!(text.parse::<ByteCount>().is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn a_log_level_is_a_level_or_a_filter() {
+        for text in
+            ["info", "OFF", "info,fjall=debug", "ipstats=debug", "warn,ipstats[request{method,path}]=trace"]
+        {
+            assert!(text.parse::<LogLevel>().is_ok(), "{text}");
+        }
+        for text in ["", "verbose", "information", "info,loud", "ipstats=loud", "info,"] {
+            assert!(text.parse::<LogLevel>().is_err(), "{text}");
         }
     }
 }

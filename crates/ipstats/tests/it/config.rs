@@ -148,11 +148,44 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn values_that_nobody_can_mean_are_refused() {
+    let problems =
+        Place::with("audiences = []\npublic_urls = []\nmemory = '63 MiB'\n[log]\nlevel = 'verbose'\n")
+            .problems(&[]);
+    let expected = [
+        "ipstats.toml:1:13: audiences: the list is empty; leave it out for the default",
+        "ipstats.toml:2:15: public_urls: the list is empty; leave it out for the default",
+        "ipstats.toml:3:10: memory: \"63 MiB\" is not enough for the store: give it 64 MiB or more",
+        "ipstats.toml:5:9: log.level: \"verbose\" is not a log level (error, warn, info, debug, trace) or a filter such \
+         as ipstats=debug",
+    ];
+    assert_eq!(problems, expected);
+    let config =
+        Config::load_in(&Place::with("memory = '1000000 GiB'").flags(), &Environment::default()).unwrap();
+    assert!(config.warnings[0].contains("more than this machine has"), "{:?}", config.warnings);
+}
+
+#[test]
+fn every_bad_element_of_a_list_is_reported_with_its_value() {
+    let place = Place::with("public_urls = ['a', 'https://good.example', 'b', 7]");
+    let problems = place.problems(&[("IPSTATS_PUBLIC_URLS", "c,https://good.example,d")]);
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems[0].starts_with("ipstats.toml:1:16: public_urls: \"a\" is not a URL"), "{problems:?}");
+    assert!(problems[1].starts_with("ipstats.toml:1:45: public_urls: \"b\" is not a URL"), "{problems:?}");
+    assert!(
+        problems[3].contains("\"c\" is not a URL") && problems[3].contains("\"d\" is not a URL"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn variables_that_are_no_setting_are_warned_about() {
     let place = Place::with("");
     let variables = environment(&[
         ("IPSTATS_DATADIR", "/data"),
         ("IPSTATS_SERVICE_HOST", "10.0.0.1"),
+        ("IPSTATS_CONFIG", ""),
+        ("IPSTATS_EMPTY", ""),
         ("IPSTATS_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
     ]);
     let config = Config::load_in(&place.flags(), &variables).unwrap();
@@ -226,6 +259,25 @@ fn the_first_start_is_made_once_and_found_again() {
     assert!(again.applications[0].secret_hash.verify(&made.client_secret));
     assert!(again.establish().unwrap().is_none());
     assert!(fs::read_to_string(made.file).unwrap().contains(made.client_secret.reveal()));
+}
+
+#[test]
+fn a_first_start_file_without_its_tables_is_named_with_the_ways_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("first-start.toml");
+    let flags = Flags { data_dir: Some(folder.path().to_owned()), ..Flags::default() };
+    for text in ["", "# nothing\n"] {
+        fs::write(&file, text).unwrap();
+        let error = Config::load_in(&flags, &Environment::default()).unwrap_err().to_string();
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+        assert!(error.contains("restore its tables, or delete it"), "{error}");
+    }
+    fs::remove_file(&file).unwrap();
+    // As unreadable as it gets, also for root.
+    fs::create_dir(&file).unwrap();
+    let error = Config::load_in(&flags, &Environment::default()).unwrap_err().to_string();
+    assert!(error.contains(&format!("data folder {}: ", folder.path().display())), "{error}");
+    assert!(error.contains("permissions") && error.contains("--data-dir"), "{error}");
 }
 
 #[test]
