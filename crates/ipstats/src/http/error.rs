@@ -17,6 +17,9 @@ use uuid::Uuid;
 /// After how many seconds a client may try again when the service is busy.
 const RETRY_SECONDS: u32 = 1;
 
+/// Most characters of what a client sent that are sent back.
+const TEXT_CHARS_MAX: usize = 100;
+
 /// An error of the API.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -77,8 +80,16 @@ struct Fields<'a> {
     target: Uuid,
 }
 
+/// What a client sent, as a message shows it: at most 100 characters of it.
+pub(super) fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
 pub(super) async fn unknown_route(uri: Uri) -> ApiError {
-    ApiError::UnknownRoute(uri.path().to_owned())
+    ApiError::UnknownRoute(excerpt(uri.path()))
 }
 
 pub(super) async fn method_not_allowed(method: Method) -> ApiError {

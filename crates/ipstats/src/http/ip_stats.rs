@@ -2,7 +2,7 @@
 
 use super::app::App;
 use super::bearer::Bearer;
-use super::error::ApiError;
+use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata};
 use crate::answer::Answer;
 use crate::auth::Permission;
@@ -36,9 +36,11 @@ pub(super) async fn get(
 
 /// The IP in the path, percent-decoded.
 fn ip_in(path: Result<Path<String>, PathRejection>, uri: &Uri) -> Result<CanonicalIp, ApiError> {
-    // What does not decode to text is no address either; the message shows it as it was sent.
-    let text = path.map_or_else(|_| uri.path().to_owned(), |Path(text)| text);
-    Ok(text.parse::<CanonicalIp>()?)
+    // What does not decode to text is no address either; the message shows it as it was sent: it stands before `/stats`.
+    let as_sent = || uri.path().rsplit('/').nth(1).unwrap_or_default().to_owned();
+    let text = path.map_or_else(|_| as_sent(), |Path(text)| text);
+    // No address is as long as what is cut off.
+    Ok(excerpt(&text).parse::<CanonicalIp>()?)
 }
 
 /// `lookBackHours` in the query. Other parameters are ignored, except for OData's own, of which none is supported.
@@ -46,7 +48,7 @@ fn look_back_in(uri: &Uri) -> Result<LookBack, ApiError> {
     let mut look_back = None;
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         if name.starts_with('$') {
-            return Err(ApiError::UnknownQueryOption(name.into_owned()));
+            return Err(ApiError::UnknownQueryOption(excerpt(&name)));
         }
         if name.eq_ignore_ascii_case("lookBackHours") && look_back.replace(parse_look_back(&value)?).is_some()
         {
@@ -60,7 +62,7 @@ fn parse_look_back(text: &str) -> Result<LookBack, ApiError> {
     let hours = text.parse::<i32>().ok();
     hours
         .and_then(|hours| LookBack::from_hours(hours.into()).ok())
-        .ok_or_else(|| ApiError::InvalidLookBackHours(format!("is {text:?}")))
+        .ok_or_else(|| ApiError::InvalidLookBackHours(format!("is {:?}", excerpt(text))))
 }
 
 #[cfg(test)]

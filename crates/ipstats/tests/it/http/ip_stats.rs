@@ -206,3 +206,17 @@ async fn checks_run_in_the_order_401_403_400_404() {
     assert_eq!(app.get(&format!("{}?lookBackHours=0", path(IP))).await.error().0, 400);
     assert_eq!(app.get(&path(IP)).await.error().0, 404);
 }
+
+#[tokio::test]
+async fn a_message_shows_what_was_sent_as_ip_and_not_much_more() {
+    let app = TestApp::new();
+    let answer = app.get(&path("%ff")).await;
+    assert_eq!(answer.error(), (400, "InvalidIpAddress".to_owned()));
+    assert_eq!(answer.message(), "IP address %ff is invalid.");
+    let long = "7".repeat(5000);
+    let cut = format!("IP address {}… is invalid.", "7".repeat(100));
+    assert_eq!(app.get(&path(&long)).await.message(), cut);
+    let query = app.get(&format!("{}?lookBackHours={long}&x={long}", path(IP))).await;
+    let route = app.get(&format!("/{long}")).await;
+    assert!(query.message().len() < 300 && route.message().len() < 300, "{}", query.message());
+}
