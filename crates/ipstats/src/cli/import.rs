@@ -10,7 +10,7 @@ mod summary;
 use super::{ClockArgs, PlaceArgs, first_start_note, output};
 use crate::config::Config;
 use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest};
-use crate::store::open_engine;
+use crate::store::{check_clock, open_engine};
 use anyhow::Context;
 use bar::Bar;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -76,6 +76,9 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let organization = config.organization(args.organization.as_deref())?;
     let clock = args.clock.clock();
     let engine = open_engine(&config, &clock)?;
+    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+        output::note(format_args!("warning: {behind}"));
+    }
     let stop = stop_on_signal()?;
 
     let started = Instant::now();

@@ -5,7 +5,7 @@ use crate::auth::SigningKey;
 use crate::clock::Clock;
 use crate::config::{Config, FirstStart, Flags};
 use crate::http::{self, App, Shutdown};
-use crate::store::{Store, open_engine};
+use crate::store::{Store, check_clock, open_engine};
 use crate::telemetry;
 use anyhow::Context;
 use clap::Args;
@@ -88,7 +88,11 @@ fn serve_rereading(
     on_ready: impl FnOnce(SocketAddr, &str),
 ) -> anyhow::Result<ExitCode> {
     let key = SigningKey::load_or_create(&config.data_dir)?;
-    let store = Store::new(open_engine(&config, &clock)?);
+    let engine = open_engine(&config, &clock)?;
+    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+        tracing::error!("{behind}");
+    }
+    let store = Store::new(engine);
     let listening = listener.local_addr().context("the address listened on is unknown")?;
     let app = Arc::new(App::new(&config, key, store, listening, clock, Clock::System)?);
     drop(config);

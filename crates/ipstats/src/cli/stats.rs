@@ -10,7 +10,7 @@ mod table;
 use super::{ClockArgs, PlaceArgs, output};
 use crate::answer::{Answer, NoAnswer};
 use crate::config::Config;
-use crate::store::open_engine;
+use crate::store::{check_clock, open_engine};
 use crate::visible::Visible;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -59,6 +59,9 @@ pub(super) fn run(args: StatsArgs) -> anyhow::Result<ExitCode> {
     }
     let clock = args.clock.clock();
     let engine = open_engine(&config, &clock)?;
+    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+        output::note(format_args!("warning: {behind}"));
+    }
     let window = Window::ending_at(clock.now(), args.look_back_hours);
     let question = Question { engine: &engine, organization, window, look_back: args.look_back_hours };
     if args.json { print_json(&args.ips, &question, &config) } else { print_text(&args, &question) }

@@ -42,8 +42,8 @@ pub enum SourceError {
     Truncated(Compression),
     /// A compressed log is damaged in the middle.
     #[error(
-        "the {compression} data is damaged ({source}): what comes before the damage was imported; import an intact \
-         copy again, nothing is counted twice"
+        "the {compression} data is damaged ({source}): what was read until that was noticed was imported, possibly \
+         altered records among it; import an intact copy again, nothing is counted twice"
     )]
     Damaged {
         /// How it is compressed.

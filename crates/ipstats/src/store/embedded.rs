@@ -43,6 +43,28 @@ pub fn open_engine(config: &Config, clock: &Clock) -> Result<Engine, OpenStoreEr
     Ok(engine)
 }
 
+/// The clock of this machine lies before data that was recorded by it: it was wrong then, or is wrong now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the clock of this machine ({now}) lies before data already stored (the newest is of {newest}): set the clock, or \
+     recent records are refused and answers are wrong"
+)]
+pub struct ClockBehind {
+    now: Timestamp,
+    newest: Timestamp,
+}
+
+/// Whether a clock that is not pinned lies before the newest event in the store. The data is safe: nothing is refused.
+pub fn check_clock(clock: &Clock, newest: Option<Timestamp>) -> Result<(), ClockBehind> {
+    let (now, newest) = (clock.now(), newest.filter(|_| clock.pinned().is_none()));
+    match newest {
+        Some(newest) if newest > now.plus_seconds(CLOCK_AHEAD_SECONDS_MAX) => {
+            Err(ClockBehind { now, newest })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The same tolerance as on the way in: a record may lie a little ahead of the clock it arrived by.
 fn check_pin(pinned: Option<Timestamp>, newest: Option<Timestamp>) -> Result<(), OpenStoreError> {
     match (pinned, newest) {
@@ -140,6 +162,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::config::{Environment, Flags};
     use ipstats_model::LookBack;
     use std::path::Path;
@@ -162,6 +185,20 @@ mod tests {
             "{error}"
         );
         assert!(check_pin(Some(newest), None).is_ok());
+    }
+
+    #[test]
+    fn a_clock_before_the_data_is_noticed_unless_it_is_pinned() {
+        let newest: Timestamp = "2018-06-01T12:00:00Z".parse().unwrap();
+        let behind = |seconds: i64| Clock::Manual(ManualClock::at(newest.plus_seconds(-seconds)));
+        assert_eq!(check_clock(&behind(300), Some(newest)), Ok(()));
+        assert_eq!(check_clock(&behind(301), None), Ok(()));
+        let message = check_clock(&behind(301), Some(newest)).unwrap_err().to_string();
+        assert!(
+            message.contains("2018-06-01T11:54:59Z") && message.contains("2018-06-01T12:00:00Z"),
+            "{message}"
+        );
+        assert_eq!(check_clock(&Clock::Pinned(newest.plus_seconds(-301)), Some(newest)), Ok(()));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 mod embedded;
 mod pool;
 
-pub use embedded::{OpenStoreError, Store, open_engine};
+pub use embedded::{ClockBehind, OpenStoreError, Store, check_clock, open_engine};
 
 /// Why the store did not answer or acknowledge. One enum for all backends.
 #[derive(Debug, thiserror::Error)]
