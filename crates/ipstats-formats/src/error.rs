@@ -6,7 +6,7 @@ use crate::format::{Format, FormatChoice};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The first lines fit no format that was asked for.
-    #[error("{}: it starts with {start:?}; name the format with --format ({})", fits(*choice, *looks_like), names())]
+    #[error("{}: it starts with {start:?}; name the format ({})", fits(*choice, *looks_like), names())]
     NotRecognized {
         /// What was asked for.
         choice: FormatChoice,

@@ -55,8 +55,16 @@ pub enum SourceError {
     #[error("reading failed ({0}): what came before was imported; import it again, nothing is counted twice")]
     Read(io::Error),
     /// Its content is not a log this program reads.
-    #[error(transparent)]
+    #[error("{}", with_flag(.0))]
     Content(#[from] StreamError),
+}
+
+/// Where the format is to be named, on the command line.
+fn with_flag(error: &StreamError) -> String {
+    match error {
+        StreamError::NotRecognized { .. } => format!("{error} with --format"),
+        other => other.to_string(),
+    }
 }
 
 impl Source {

@@ -45,11 +45,33 @@ pub enum UploadError {
         bytes_max: u64,
     },
     /// It cannot be read.
-    #[error("{0}")]
+    #[error("{}", to_sender(.0))]
     Source(SourceError),
     /// It cannot be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+}
+
+/// What a sender is told about a log that cannot be read: it has no files and no flags, and sends again.
+fn to_sender(error: &SourceError) -> String {
+    match error {
+        SourceError::Truncated(compression) => format!(
+            "the {compression} data ends too early: what comes before the cut was recorded; send the complete log again"
+        ),
+        SourceError::Damaged { compression, source } => format!(
+            "the {compression} data is damaged ({source}): what was read until that was noticed was recorded, possibly \
+             altered records among it; send an intact copy again"
+        ),
+        SourceError::Read(error) => {
+            format!("the log broke off ({error}): what came before was recorded; send it again")
+        }
+        SourceError::Content(error @ StreamError::NotRecognized { .. }) => format!("{error} in the path"),
+        SourceError::Content(error) => error.to_string(),
+        // These are about files.
+        SourceError::NotFound | SourceError::Folder(_) | SourceError::Permission(_) | SourceError::Empty => {
+            error.to_string()
+        }
+    }
 }
 
 /// Records the whole of `log`; returns when all of it is durable. An empty log is fine: there was nothing to tell.
@@ -197,11 +219,15 @@ mod tests {
         cut.truncate(cut.len() - 1);
         let error = upload(Cursor::new(cut), &plan(1 << 20), &Kept::default()).unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Truncated(_))), "{error}");
+        let message = error.to_string();
+        assert!(message.contains("send the complete log again") && !message.contains("import"), "{message}");
     }
 
     #[test]
     fn what_is_no_log_is_refused() {
         let error = upload(Cursor::new(b"hello\nworld\n"), &plan(1000), &Kept::default()).unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Content(_))), "{error}");
+        let message = error.to_string();
+        assert!(message.ends_with("csv) in the path") && !message.contains("--format"), "{message}");
     }
 }
