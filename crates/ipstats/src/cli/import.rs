@@ -97,7 +97,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     if json {
         summary.places().iter().for_each(output::note);
         output::json(&summary.json()?)?;
-    } else {
+    } else if report.read_any() {
         output::result(summary.text()?)?;
     }
     if report.failure.is_none() {

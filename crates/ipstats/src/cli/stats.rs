@@ -10,11 +10,12 @@ mod table;
 use super::{ClockArgs, PlaceArgs, output};
 use crate::answer::{Answer, NoAnswer};
 use crate::config::Config;
-use crate::store::{check_clock, open_engine};
+use crate::store::{OpenStoreError, check_clock, open_engine};
 use crate::visible::Visible;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use details::Details;
+use ipstats_engine::{FolderError, OpenError};
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use question::Question;
 use serde::Serialize;
@@ -58,13 +59,24 @@ pub(super) fn run(args: StatsArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let clock = args.clock.clock();
-    let engine = open_engine(&config, &clock)?;
+    let engine = open_engine(&config, &clock).map_err(with_way_out)?;
     if let Err(behind) = check_clock(&clock, engine.newest_event()) {
         output::note(format_args!("warning: {behind}"));
     }
     let window = Window::ending_at(clock.now(), args.look_back_hours);
     let question = Question { engine: &engine, organization, window, look_back: args.look_back_hours };
     if args.json { print_json(&args.ips, &question, &config) } else { print_text(&args, &question) }
+}
+
+/// A folder in use is most likely a service's: it can be asked instead.
+fn with_way_out(error: OpenStoreError) -> anyhow::Error {
+    match error {
+        OpenStoreError::Engine(OpenError::Folder(FolderError::InUse { .. })) => anyhow!(
+            "{error}; if that is `ipstats serve`, ask it over HTTP (GET /api/ips/{{ip}}/stats, with a token of \
+             `ipstats token`)"
+        ),
+        other => other.into(),
+    }
 }
 
 fn print_json(ips: &[String], question: &Question<'_>, config: &Config) -> anyhow::Result<ExitCode> {

@@ -41,6 +41,11 @@ impl Report {
         self.complete && self.failure.is_none() && self.sources.iter().all(|log| log.failure.is_none())
     }
 
+    /// Whether there is anything to account for: a log that could be read, or records of one that could not.
+    pub fn read_any(&self) -> bool {
+        self.sources.iter().any(|log| log.failure.is_none() || log.tally.records() > 0)
+    }
+
     pub(super) fn begin(&mut self, source: Source) {
         self.sources.push(SourceReport { source, tally: Tally::default(), failure: None });
     }

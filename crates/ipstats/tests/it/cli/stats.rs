@@ -65,7 +65,10 @@ fn several_ips_are_a_table() {
     203.0.113.7             0  not within the look-back                    2017-08-02T10:00:00Z
     192.0.2.1               0  not in the last 30 days                     never
     "#);
-    assert_eq!(stats(&place(), &["10.209.67.177", "nonsense"]).code, Some(1));
+    let invalid = stats(&place(), &["10.209.67.177", "nonsense"]);
+    assert_eq!(invalid.code, Some(1));
+    let row: Vec<_> = invalid.out.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(row, ["nonsense", "not", "an", "IP", "address"], "no number of devices");
 }
 
 #[test]
@@ -123,4 +126,16 @@ fn what_cannot_be_asked_is_refused() {
         let done = stats(&place, &["10.0.0.1", "--look-back-hours", hours]);
         assert_eq!(done.code, Some(2), "{hours:?}: {done:?}");
     }
+}
+
+#[test]
+fn a_folder_in_use_says_who_can_be_asked() {
+    let place = place();
+    let folder =
+        ipstats_engine::Engine::open(&place.path("data"), &ipstats_engine::Options::default()).unwrap();
+    let done = stats(&place, &["10.0.0.1"]);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("in use by process") && done.err.contains("ask it over HTTP"), "{done:?}");
+    drop(folder);
+    assert_eq!(stats(&place, &["10.0.0.1"]).code, Some(0));
 }
