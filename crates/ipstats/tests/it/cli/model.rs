@@ -13,9 +13,9 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The last second of the log.
-    pub(crate) fn end(&self) -> i64 {
-        self.connections.iter().map(|(_, _, at)| *at).max().unwrap()
+    /// The last second of the log; none when nothing in it is a connection.
+    pub(crate) fn end(&self) -> Option<i64> {
+        self.connections.iter().map(|(_, _, at)| *at).max()
     }
 
     /// Every IP in the log.

@@ -28,14 +28,20 @@ fn defender_hunting_export() {
 fn answers_as_a_naive_reader(name: &str, rows: fn(&str) -> Vec<Option<Connection>>) {
     let Some(path) = real_log(name) else { return };
     let rows = rows(&fs::read_to_string(&path).unwrap());
-    let model = Model { connections: rows.iter().flatten().cloned().collect() };
-    let now = model.end();
+    let mut model = Model { connections: rows.iter().flatten().cloned().collect() };
+    let now = model.end().unwrap_or(1_700_000_000);
+    // One of these logs spans years: what is older than 30 days at its end is outside retention.
+    let all = model.connections.len();
+    model.connections.retain(|(_, _, at)| *at >= now - now % 60 - 720 * 3600);
 
     let place = Place::new();
     let summary = import(&place, &path, now);
     assert_eq!(summary["counted"], model.connections.len(), "{name}: {summary}");
-    assert_eq!((&summary["malformed"], &summary["outsideRetention"]), (&0.into(), &0.into()), "{name}");
-    assert_eq!(summary["newestEvent"], rfc3339(now), "{name}");
+    assert_eq!(summary["outsideRetention"], all - model.connections.len(), "{name}: {summary}");
+    assert_eq!(summary["malformed"], 0, "{name}: {summary}");
+    if all > 0 {
+        assert_eq!(summary["newestEvent"], rfc3339(now), "{name}");
+    }
     let others: u64 = summary["notAConnection"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(others, rows.iter().filter(|row| row.is_none()).count() as u64, "{name}: {summary}");
     same_answers(&place, &model, now);
