@@ -2,6 +2,7 @@
 //! while there is no room.
 
 use crate::core::Core;
+use crate::error::StoreError;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -143,18 +144,42 @@ impl Worker {
     }
 
     fn sweep(&self) {
-        let swept = match self.core.disk.swept() {
-            Ok(0) => self.core.sweep_horizon(),
-            Ok(swept) => swept,
-            Err(error) => return tracing::error!(%error, "cannot read how far tiles were swept"),
-        };
-        if self.core.sweep_horizon() < swept.saturating_add(SWEEP_STEP_MINUTES) {
-            return;
+        if let Err(error) = self.sweep_if_due() {
+            tracing::error!(%error, "cannot sweep expired tiles");
         }
-        match self.core.sweep(swept.saturating_add(2 * SWEEP_STEP_MINUTES)) {
-            Ok(tiles) => tracing::info!(tiles, "swept expired tiles"),
-            Err(error) => tracing::error!(%error, "cannot sweep expired tiles"),
+    }
+
+    fn sweep_if_due(&self) -> Result<(), StoreError> {
+        let horizon = self.core.sweep_horizon();
+        match sweep_plan(self.core.disk.swept()?, horizon) {
+            SweepPlan::BeginHere => self.core.disk.mark_swept(horizon)?,
+            SweepPlan::NotYet => {}
+            SweepPlan::UpTo(limit) => {
+                let tiles = self.core.sweep(limit)?;
+                tracing::info!(tiles, "swept expired tiles");
+            }
         }
+        Ok(())
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum SweepPlan {
+    /// Nothing was ever swept: note where to begin.
+    BeginHere,
+    NotYet,
+    /// Sweep, up to this minute at most.
+    UpTo(u32),
+}
+
+/// What to do when tiles were swept up to minute `swept` (0 for never) and those before `horizon` have expired.
+const fn sweep_plan(swept: u32, horizon: u32) -> SweepPlan {
+    if swept == 0 {
+        SweepPlan::BeginHere
+    } else if horizon < swept.saturating_add(SWEEP_STEP_MINUTES) {
+        SweepPlan::NotYet
+    } else {
+        SweepPlan::UpTo(swept.saturating_add(2 * SWEEP_STEP_MINUTES))
     }
 }
 
@@ -165,5 +190,20 @@ impl Drop for DeathNotice<'_> {
         }
         self.0.shared.orders.lock().dead = true;
         self.0.shared.done.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeps_begin_once_and_go_on_day_by_day() {
+        let day = SWEEP_STEP_MINUTES;
+        assert_eq!(sweep_plan(0, 100 * day), SweepPlan::BeginHere);
+        assert_eq!(sweep_plan(100 * day, 101 * day - 1), SweepPlan::NotYet);
+        assert_eq!(sweep_plan(100 * day, 101 * day), SweepPlan::UpTo(102 * day));
+        assert_eq!(sweep_plan(100 * day, 500 * day), SweepPlan::UpTo(102 * day), "a clock that jumped");
+        assert_eq!(sweep_plan(100 * day, 0), SweepPlan::NotYet, "no batch yet");
     }
 }
