@@ -3,7 +3,7 @@
 use crate::contacts::ContactBatch;
 use crate::devices::Devices;
 use crate::disk::{Disk, Flushed};
-use crate::error::{ReadError, RecordError, StoreError};
+use crate::error::{ReadError, RecordError, SOURCE_BYTES_MAX, StoreError};
 use crate::flush::{flush, horizon, sweep};
 use crate::head::Head;
 use crate::heads::Heads;
@@ -87,6 +87,24 @@ impl Core {
         Ok(())
     }
 
+    /// Notes how far sources were read. A failure ends acknowledging, as one of a batch does: they share a journal.
+    pub(crate) fn set_checkpoints(
+        &self,
+        organization: Organization,
+        checkpoints: &[(&str, Option<u64>)],
+    ) -> Result<(), RecordError> {
+        self.journal.check().map_err(|failed| RecordError::Failed(failed.0))?;
+        let lengths = checkpoints.iter().map(|(source, _)| source.len());
+        if let Some(bytes) = lengths.max().filter(|bytes| *bytes > SOURCE_BYTES_MAX) {
+            return Err(RecordError::SourceName { bytes });
+        }
+        self.disk.set_checkpoints(organization, checkpoints).map_err(|error| {
+            let reason = error.to_string();
+            self.journal.fail(&reason);
+            RecordError::Failed(reason.into())
+        })
+    }
+
     /// Everything known about an IP.
     pub(crate) fn parts(&self, organization: Organization, ip: CanonicalIp) -> Result<Parts, ReadError> {
         // Heads before tiles: a flush that ends in between has the head's content in both.
@@ -141,6 +159,8 @@ impl Core {
         self.flush(|| ())?;
         let lost = lost::devices(&self.disk)?;
         self.disk.commit(&lost, Vec::new())?;
+        // Whatever sources still hold is read again: most of what was lost comes back by itself.
+        self.disk.clear_checkpoints()?;
         let sequence = self.journal.last_sequence();
         Ok(self.disk.mark_flushed(Flushed { sequence, ..self.disk.flushed()? })?)
     }

@@ -6,6 +6,7 @@
 //! | `tiles-recent`, `tiles-base` | organization, IP | a tile ([`crate::tile`]) |
 //! | `devices` | organization, 0, name | device id |
 //! | `devices` | organization, 1, device id | name |
+//! | `checkpoints` | organization, source | how far the source was read |
 //! | `meta` | `flushed` | what the tiles hold ([`Flushed`]) |
 //! | `meta` | `swept` | the minute up to which expired tiles were swept |
 //!
@@ -89,6 +90,7 @@ pub(crate) struct Disk {
     recent: Keyspace,
     base: Keyspace,
     devices: Keyspace,
+    checkpoints: Keyspace,
     meta: Keyspace,
 }
 
@@ -137,13 +139,14 @@ impl Disk {
             uncompressed(KeyspaceCreateOptions::default()).max_memtable_size(buffer)
         };
         let devices = || KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
-        let meta = || KeyspaceCreateOptions::default().max_memtable_size(1 << 20);
+        let small = || KeyspaceCreateOptions::default().max_memtable_size(1 << 20);
         Ok(Self {
             journals: [database.keyspace("journal-0", journal)?, database.keyspace("journal-1", journal)?],
             recent: database.keyspace("tiles-recent", tiles)?,
             base: database.keyspace("tiles-base", tiles)?,
             devices: database.keyspace("devices", devices)?,
-            meta: database.keyspace("meta", meta)?,
+            checkpoints: database.keyspace("checkpoints", small)?,
+            meta: database.keyspace("meta", small)?,
             database,
         })
     }
@@ -201,6 +204,38 @@ impl Disk {
     /// Says up to which minute expired tiles were swept.
     pub(crate) fn mark_swept(&self, horizon: u32) -> Result<(), DiskError> {
         Ok(self.meta.insert(SWEPT_KEY, horizon.to_be_bytes())?)
+    }
+
+    /// How far each source of an organization was read, by name of the source.
+    pub(crate) fn checkpoints(&self, organization: Organization) -> Result<Vec<(String, u64)>, DiskError> {
+        let checkpoint = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            let source = key.get(16..).and_then(|source| String::from_utf8(source.to_vec()).ok());
+            source.zip(read_u64(&value)).ok_or_else(|| DiskError::entry("a checkpoint"))
+        };
+        self.checkpoints.prefix(organization.as_bytes()).map(checkpoint).collect()
+    }
+
+    /// Writes checkpoints durably, all or none; without an offset, one is removed.
+    pub(crate) fn set_checkpoints(
+        &self,
+        organization: Organization,
+        checkpoints: &[(&str, Option<u64>)],
+    ) -> Result<(), DiskError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for (source, offset) in checkpoints {
+            let key = checkpoint_key(organization, source);
+            match offset {
+                Some(offset) => batch.insert(&self.checkpoints, key, offset.to_be_bytes()),
+                None => batch.remove(&self.checkpoints, key),
+            }
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Forgets how far any source was read.
+    pub(crate) fn clear_checkpoints(&self) -> Result<(), DiskError> {
+        Ok(self.checkpoints.clear()?)
     }
 
     /// The tile of an IP on one level.
@@ -381,6 +416,10 @@ fn id_key(organization: Organization, id: u32) -> Vec<u8> {
     let mut key = key_prefix(organization, ID_TO_NAME);
     key.extend_from_slice(&id.to_be_bytes());
     key
+}
+
+fn checkpoint_key(organization: Organization, source: &str) -> Vec<u8> {
+    [organization.as_bytes(), source.as_bytes()].concat()
 }
 
 fn journal_key(epoch: u64, sequence: u64) -> [u8; 16] {

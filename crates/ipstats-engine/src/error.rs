@@ -8,6 +8,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Longest name of a source, in bytes.
+pub(crate) const SOURCE_BYTES_MAX: usize = 4096;
+
 /// Why a data folder could not be opened. Each message names the folder and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -51,6 +54,12 @@ pub enum RecordError {
     /// Device names cannot be looked up.
     #[error("device names cannot be read: {0}")]
     Devices(String),
+    /// A source's name is too long to be kept.
+    #[error("the name of a source is {bytes} bytes long; at most {SOURCE_BYTES_MAX} are kept")]
+    SourceName {
+        /// Its length.
+        bytes: usize,
+    },
 }
 
 /// Why a question could not be answered.

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail as tests do: by panicking"
 )]
 
+mod checkpoints;
 mod clock;
 mod damage;
 mod exact;

@@ -47,9 +47,12 @@ fn a_lost_journal_tail_is_named_and_can_be_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let mut naive = Naive::default();
     let engine = Engine::open(folder.path(), &Options::default()).unwrap();
-    for connection in connections(5) {
+    for (number, connection) in connections(5).into_iter().enumerate() {
         record(&engine, std::slice::from_ref(&connection), NOW);
         naive.record(&[connection], NOW);
+        if number == 0 {
+            engine.set_checkpoints(organization(1), &[("conn.log", Some(1))]).unwrap();
+        }
     }
     drop(engine);
     let journal = newest_journal_file(&folder.path().join("store"));
@@ -66,6 +69,7 @@ fn a_lost_journal_tail_is_named_and_can_be_accepted() {
     let accept = Options { accept_lost_batches: true, ..Options::default() };
     drop(Engine::open(folder.path(), &accept).unwrap());
     let engine = Engine::open(folder.path(), &Options::default()).unwrap();
+    assert_eq!(engine.checkpoints(organization(1)).unwrap(), [], "sources are read again");
     record(&engine, &connections(5), NOW);
     naive.assert_same(&engine, &[organization(1)], &[ip()], NOW);
     drop(engine);
