@@ -79,13 +79,26 @@ impl<E: RecordEnds> Blocks<E> {
         }
     }
 
-    /// The stream is at its end: what is left is the last record.
-    pub(super) fn finish(
+    /// Gives the whole records at hand.
+    pub(super) fn cut(
         &mut self,
         mut give: impl FnMut(Block) -> Result<(), StreamError>,
     ) -> Result<(), StreamError> {
-        self.whole = self.buffer.len();
         if self.whole > 0 { give(self.block()) } else { Ok(()) }
+    }
+
+    /// Bytes that were fed and not given yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The stream is at its end: what is left is the last record.
+    pub(super) fn finish(
+        &mut self,
+        give: impl FnMut(Block) -> Result<(), StreamError>,
+    ) -> Result<(), StreamError> {
+        self.whole = self.buffer.len();
+        self.cut(give)
     }
 
     /// Takes the whole records out.

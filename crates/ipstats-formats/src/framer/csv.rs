@@ -22,16 +22,31 @@ struct Header {
     limits: Limits,
     /// Set by the header row.
     table: Option<Arc<CsvTable>>,
+    /// The header row as it came.
+    row: Vec<u8>,
 }
 
 impl CsvFramer {
     pub(super) fn new(format: &'static CsvFormat, first_line: u64, limits: Limits) -> Self {
         let rows = Blocks::new(RowScanner::default(), first_line, limits);
-        Self { rows, header: Header { format, limits, table: None } }
+        Self { rows, header: Header { format, limits, table: None, row: Vec::new() } }
     }
 
     pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         self.rows.feed(piece, |block| self.header.frame(block, frames))
+    }
+
+    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.rows.cut(|block| self.header.frame(block, frames))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.rows.held_bytes()
+    }
+
+    /// The header row, once there was one.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header.row
     }
 
     pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
@@ -68,6 +83,7 @@ impl Header {
                 missing,
             })?;
             self.table = Some(Arc::new(CsvTable { format: self.format, places }));
+            self.row = row;
         }
         Ok(())
     }

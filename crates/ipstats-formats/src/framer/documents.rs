@@ -99,6 +99,18 @@ impl Documents {
         }
     }
 
+    /// Gives the whole records at hand.
+    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) {
+        if self.start > 0 || !self.issues.is_empty() {
+            frames.push(self.frame());
+        }
+    }
+
+    /// Bytes of the record in progress.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     /// The stream is at its end: a record in progress is cut off.
     pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) {
         match self.inside {
@@ -106,9 +118,7 @@ impl Documents {
             Inside::Junk => self.end(),
             Inside::Record => self.end_as(if self.too_long { self.too_long() } else { Malformed::CutOff }),
         }
-        if self.start > 0 || !self.issues.is_empty() {
-            frames.push(self.frame());
-        }
+        self.cut(frames);
     }
 
     /// Goes to the next record. Returns how many bytes were used, as the other steps do.

@@ -68,6 +68,50 @@ impl Framer {
         Ok(())
     }
 
+    /// Appends the whole records at hand to `frames`, for a stream that makes a pause: what is written meanwhile may take
+    /// long to fill a frame.
+    pub fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let result = match &mut self.state {
+            State::Recognizing(_) => Ok(()),
+            State::Zeek(zeek) => zeek.cut(frames),
+            State::Csv(csv) => csv.cut(frames),
+            State::JsonLines(format, lines) => lines.cut(|block| {
+                frames.push(block.into_frame(Records::JsonLines(format), self.limits));
+                Ok(())
+            }),
+            State::JsonDocuments(documents) => {
+                documents.cut(frames);
+                Ok(())
+            }
+            State::Failed(error) => Err(error.clone()),
+        };
+        self.fuse(result)
+    }
+
+    /// How many of the bytes that were fed last are in no frame yet.
+    ///
+    /// Whoever begins the stream again that many bytes earlier, with a framer that is fed [`header`](Self::header) first,
+    /// misses nothing.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Recognizing(recognizer) => recognizer.held_bytes(),
+            State::Zeek(zeek) => zeek.held_bytes(),
+            State::Csv(csv) => csv.held_bytes(),
+            State::JsonLines(_, lines) => lines.held_bytes(),
+            State::JsonDocuments(documents) => documents.held_bytes(),
+            State::Failed(_) => 0,
+        }
+    }
+
+    /// What says how the rest of the stream is to be read: the header of a table, nothing for other formats.
+    pub fn header(&self) -> &[u8] {
+        match &self.state {
+            State::Zeek(zeek) => zeek.header(),
+            State::Csv(csv) => csv.header(),
+            State::Recognizing(_) | State::JsonLines(..) | State::JsonDocuments(_) | State::Failed(_) => &[],
+        }
+    }
+
     /// The stream is at its end: appends the last frames to `frames`.
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         let result = self.rest(frames);

@@ -71,6 +71,10 @@ impl Recognizer {
         self.decide(true)
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.window.len()
+    }
+
     /// The bytes that were kept, and the line they start on.
     pub(super) fn take_window(&mut self) -> (Vec<u8>, u64) {
         (std::mem::take(&mut self.window), self.line)

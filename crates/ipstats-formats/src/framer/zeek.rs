@@ -23,16 +23,31 @@ struct Headers {
     limits: Limits,
     header: Header,
     columns: Option<Arc<Columns>>,
+    /// The lines that said so, as they came.
+    text: Vec<u8>,
 }
 
 impl ZeekFramer {
     pub(super) fn new(first_line: u64, limits: Limits) -> Self {
-        let headers = Headers { limits, header: Header::default(), columns: None };
+        let headers = Headers { limits, header: Header::default(), columns: None, text: Vec::new() };
         Self { lines: Blocks::new(Lines, first_line, limits), headers }
     }
 
     pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         self.lines.feed(piece, |block| self.headers.frames(block, frames))
+    }
+
+    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.cut(|block| self.headers.frames(block, frames))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.lines.held_bytes()
+    }
+
+    /// The header lines in force.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.headers.text
     }
 
     pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
@@ -79,15 +94,17 @@ impl Headers {
         Ok(())
     }
 
-    fn header_line(&mut self, text: &[u8], line: u64) -> Result<(), StreamError> {
-        let Some(text) = text.strip_prefix(b"#") else {
-            return if text.is_empty() { Ok(()) } else { Err(StreamError::NoHeader { line }) };
+    fn header_line(&mut self, whole: &[u8], line: u64) -> Result<(), StreamError> {
+        let Some(text) = whole.strip_prefix(b"#") else {
+            return if whole.is_empty() { Ok(()) } else { Err(StreamError::NoHeader { line }) };
         };
         // `#separator` comes first, in a form that needs no separator.
         if let Some(separator) = text.strip_prefix(b"separator ") {
             let separator =
                 unescaped(separator).map_err(|separator| StreamError::Separator { line, separator })?;
             self.header = Header { separator, ..Header::default() };
+            self.text.clear();
+            self.remember(whole);
             return Ok(());
         }
         let separator = self.header.separator;
@@ -99,9 +116,18 @@ impl Headers {
             (Some(b"path"), Some(path)) => {
                 self.header.path = Some(String::from_utf8_lossy(path).into_owned());
             }
-            _ => {}
+            // `#types`, `#open`, `#close`, comments: nothing to know.
+            _ => return Ok(()),
         }
+        self.remember(whole);
         Ok(())
+    }
+
+    /// Keeps a header line. However often one comes back, the last of its kind is enough.
+    fn remember(&mut self, line: &[u8]) {
+        let kind = |line: &[u8]| line.iter().copied().take_while(u8::is_ascii_graphic).collect::<Vec<u8>>();
+        let others = self.text.split_inclusive(|byte| *byte == b'\n').filter(|kept| kind(kept) != kind(line));
+        self.text = others.flatten().copied().chain(line.iter().copied()).chain([b'\n']).collect();
     }
 
     fn fields<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>, line: u64) -> Result<(), StreamError> {

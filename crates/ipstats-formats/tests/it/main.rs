@@ -3,6 +3,7 @@
 
 mod chunks;
 mod real_logs;
+mod resumed;
 mod samples;
 mod semantics;
 mod stream;
