@@ -3,7 +3,7 @@
 use crate::contacts::ContactBatch;
 use crate::devices::Devices;
 use crate::disk::{Disk, Flushed};
-use crate::error::{ReadError, RecordError, SOURCE_BYTES_MAX, StoreError};
+use crate::error::{CHECKPOINT_BYTES_MAX, ReadError, RecordError, StoreError};
 use crate::flush::{flush, horizon, sweep};
 use crate::head::Head;
 use crate::heads::Heads;
@@ -91,12 +91,15 @@ impl Core {
     pub(crate) fn set_checkpoints(
         &self,
         organization: Organization,
-        checkpoints: &[(&str, Option<u64>)],
+        checkpoints: &[(&str, Option<&[u8]>)],
     ) -> Result<(), RecordError> {
         self.journal.check().map_err(|failed| RecordError::Failed(failed.0))?;
-        let lengths = checkpoints.iter().map(|(source, _)| source.len());
-        if let Some(bytes) = lengths.max().filter(|bytes| *bytes > SOURCE_BYTES_MAX) {
-            return Err(RecordError::SourceName { bytes });
+        let length =
+            |(source, position): &(&str, Option<&[u8]>)| source.len() + position.map_or(0, <[u8]>::len);
+        if let Some(bytes) =
+            checkpoints.iter().map(length).max().filter(|bytes| *bytes > CHECKPOINT_BYTES_MAX)
+        {
+            return Err(RecordError::Checkpoint { bytes });
         }
         self.disk.set_checkpoints(organization, checkpoints).map_err(|error| {
             let reason = error.to_string();

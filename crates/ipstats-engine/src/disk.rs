@@ -68,6 +68,9 @@ pub(crate) struct NewDevice {
     pub(crate) name: Box<str>,
 }
 
+/// A source, and how far it was read, in whatever form the source tells that.
+pub(crate) type Checkpoint = (String, Vec<u8>);
+
 /// What the tiles hold: every batch up to `sequence`, all of epochs up to `epoch`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flushed {
@@ -207,26 +210,26 @@ impl Disk {
     }
 
     /// How far each source of an organization was read, by name of the source.
-    pub(crate) fn checkpoints(&self, organization: Organization) -> Result<Vec<(String, u64)>, DiskError> {
+    pub(crate) fn checkpoints(&self, organization: Organization) -> Result<Vec<Checkpoint>, DiskError> {
         let checkpoint = |guard: fjall::Guard| {
             let (key, value) = guard.into_inner()?;
             let source = key.get(16..).and_then(|source| String::from_utf8(source.to_vec()).ok());
-            source.zip(read_u64(&value)).ok_or_else(|| DiskError::entry("a checkpoint"))
+            source.map(|source| (source, value.to_vec())).ok_or_else(|| DiskError::entry("a checkpoint"))
         };
         self.checkpoints.prefix(organization.as_bytes()).map(checkpoint).collect()
     }
 
-    /// Writes checkpoints durably, all or none; without an offset, one is removed.
+    /// Writes checkpoints durably, all or none; without a position, one is removed.
     pub(crate) fn set_checkpoints(
         &self,
         organization: Organization,
-        checkpoints: &[(&str, Option<u64>)],
+        checkpoints: &[(&str, Option<&[u8]>)],
     ) -> Result<(), DiskError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for (source, offset) in checkpoints {
+        for (source, position) in checkpoints {
             let key = checkpoint_key(organization, source);
-            match offset {
-                Some(offset) => batch.insert(&self.checkpoints, key, offset.to_be_bytes()),
+            match position {
+                Some(position) => batch.insert(&self.checkpoints, key, *position),
                 None => batch.remove(&self.checkpoints, key),
             }
         }

@@ -168,20 +168,20 @@ impl Engine {
     }
 
     /// How far each source of an organization was read, as [`set_checkpoints`](Self::set_checkpoints) was told.
-    pub fn checkpoints(&self, organization: Organization) -> Result<Vec<(String, u64)>, ReadError> {
+    pub fn checkpoints(&self, organization: Organization) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
         Ok(self.core.disk.checkpoints(organization)?)
     }
 
-    /// Notes how far sources were read (an offset in bytes, records, whatever the source counts), durably, all or none;
-    /// without an offset, a source is forgotten. The name of a source has at most 4096 bytes.
+    /// Notes how far sources were read (a position in any form), durably, all or none; without a position, a source is
+    /// forgotten. A name and its position have at most 32 KiB together.
     ///
-    /// To be called after what was read is acknowledged: then an offset never gets ahead of the data, whatever is lost on
+    /// To be called after what was read is acknowledged: then a position never gets ahead of the data, whatever is lost on
     /// the way, and what is read twice changes nothing. An opening that accepts lost batches forgets all checkpoints, so
     /// that sources are read again from their beginning.
     pub fn set_checkpoints(
         &self,
         organization: Organization,
-        checkpoints: &[(&str, Option<u64>)],
+        checkpoints: &[(&str, Option<&[u8]>)],
     ) -> Result<(), RecordError> {
         self.core.set_checkpoints(organization, checkpoints)
     }

@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Longest name of a source, in bytes.
-pub(crate) const SOURCE_BYTES_MAX: usize = 4096;
+/// Longest checkpoint, name and position together, in bytes.
+pub(crate) const CHECKPOINT_BYTES_MAX: usize = 32 << 10;
 
 /// Why a data folder could not be opened. Each message names the folder and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +54,10 @@ pub enum RecordError {
     /// Device names cannot be looked up.
     #[error("device names cannot be read: {0}")]
     Devices(String),
-    /// A source's name is too long to be kept.
-    #[error("the name of a source is {bytes} bytes long; at most {SOURCE_BYTES_MAX} are kept")]
-    SourceName {
-        /// Its length.
+    /// A checkpoint is too long to be kept.
+    #[error("a checkpoint of {bytes} bytes is too long; at most {CHECKPOINT_BYTES_MAX} are kept")]
+    Checkpoint {
+        /// Length of the source's name and its position, in bytes.
         bytes: usize,
     },
 }

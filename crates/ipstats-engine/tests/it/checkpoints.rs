@@ -8,39 +8,40 @@ fn open(folder: &Path) -> Engine {
     Engine::open(folder, &Options::default()).unwrap()
 }
 
-fn offsets(engine: &Engine, of: u8) -> Vec<(String, u64)> {
-    engine.checkpoints(organization(of)).unwrap()
-}
-
-fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
-    expected.iter().map(|(source, offset)| ((*source).to_owned(), *offset)).collect()
+/// The checkpoints of an organization, as `source=position`.
+fn kept(engine: &Engine, of: u8) -> Vec<String> {
+    let checkpoints = engine.checkpoints(organization(of)).unwrap();
+    checkpoints.iter().map(|(source, position)| format!("{source}={}", position.escape_ascii())).collect()
 }
 
 #[test]
 fn checkpoints_survive_restarts_and_belong_to_one_organization() {
     let folder = tempfile::tempdir().unwrap();
     let engine = open(folder.path());
-    assert_eq!(offsets(&engine, 1), []);
-    engine.set_checkpoints(organization(1), &[("conn.log", Some(10)), ("old.log", Some(u64::MAX))]).unwrap();
-    engine.set_checkpoints(organization(2), &[("conn.log", Some(7))]).unwrap();
-    engine.set_checkpoints(organization(1), &[("conn.log", Some(20)), ("old.log", None)]).unwrap();
+    assert!(kept(&engine, 1).is_empty());
+    engine.set_checkpoints(organization(1), &[("conn.log", Some(b"10")), ("old.log", Some(b""))]).unwrap();
+    engine.set_checkpoints(organization(2), &[("conn.log", Some(b"7"))]).unwrap();
+    assert_eq!(kept(&engine, 1), ["conn.log=10", "old.log="]);
+    engine.set_checkpoints(organization(1), &[("conn.log", Some(b"20\0")), ("old.log", None)]).unwrap();
     // Without a flush: as after a crash.
     drop(engine);
     let engine = open(folder.path());
-    assert_eq!(offsets(&engine, 1), pairs(&[("conn.log", 20)]));
-    assert_eq!(offsets(&engine, 2), pairs(&[("conn.log", 7)]));
+    assert_eq!(
+        (kept(&engine, 1), kept(&engine, 2)),
+        (vec!["conn.log=20\\x00".into()], vec!["conn.log=7".into()])
+    );
     engine.close().unwrap();
-    assert_eq!(offsets(&open(folder.path()), 1), pairs(&[("conn.log", 20)]));
+    assert_eq!(kept(&open(folder.path()), 1), ["conn.log=20\\x00"]);
 }
 
 #[test]
-fn a_name_that_cannot_be_kept_is_refused_and_stops_nothing() {
+fn a_checkpoint_that_cannot_be_kept_is_refused_and_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let engine = open(folder.path());
-    let long = "x".repeat(4097);
-    let refused = engine.set_checkpoints(organization(1), &[("a", Some(1)), (&long, Some(1))]);
-    assert!(matches!(refused, Err(RecordError::SourceName { bytes: 4097 })), "{refused:?}");
-    assert_eq!(offsets(&engine, 1), []);
-    engine.set_checkpoints(organization(1), &[(&long[1..], Some(1))]).unwrap();
-    assert_eq!(offsets(&engine, 1), pairs(&[(&long[1..], 1)]));
+    let long = "x".repeat(32 << 10);
+    let refused = engine.set_checkpoints(organization(1), &[("a", Some(b"1")), (&long, Some(b"1"))]);
+    assert!(matches!(refused, Err(RecordError::Checkpoint { bytes: 32_769 })), "{refused:?}");
+    assert!(kept(&engine, 1).is_empty());
+    engine.set_checkpoints(organization(1), &[(&long[1..], Some(b"1"))]).unwrap();
+    assert_eq!(kept(&engine, 1).len(), 1);
 }

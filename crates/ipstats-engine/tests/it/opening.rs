@@ -51,7 +51,7 @@ fn a_lost_journal_tail_is_named_and_can_be_accepted() {
         record(&engine, std::slice::from_ref(&connection), NOW);
         naive.record(&[connection], NOW);
         if number == 0 {
-            engine.set_checkpoints(organization(1), &[("conn.log", Some(1))]).unwrap();
+            engine.set_checkpoints(organization(1), &[("conn.log", Some(b"1"))]).unwrap();
         }
     }
     drop(engine);

@@ -103,10 +103,10 @@ fn the_header_that_is_kept_is_the_one_in_force() {
     let mut framer = Framer::new(FormatChoice::Auto, Limits::default());
     let day = "#separator \\x09\n#set_separator\t,\n#path\tconn\n#open\tnow\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n\
                7\t10.0.0.1\t8.8.8.8\tSF\n#close\tthen\n";
-    let mut frames = Vec::new();
+    let mut given = Vec::new();
     for _ in 0..3 {
-        framer.feed(day.as_bytes(), &mut frames).unwrap();
-        framer.cut(&mut frames).unwrap();
+        framer.feed(day.as_bytes(), &mut given).unwrap();
+        framer.cut(&mut given).unwrap();
     }
     let header = String::from_utf8_lossy(framer.header());
     assert_eq!(header, "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n");
