@@ -52,6 +52,12 @@ impl Authority {
         Self { key, base: base.into() }
     }
 
+    /// The same authority with its issuers below `base`.
+    #[must_use]
+    pub fn at(&self, base: impl Into<String>) -> Self {
+        Self::new(self.key.clone(), base)
+    }
+
     /// The name under which tokens of `organization` are issued.
     pub fn issuer(&self, organization: Organization, version: TokenVersion) -> String {
         issuer_name(&self.base, organization, version)

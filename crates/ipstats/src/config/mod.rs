@@ -9,6 +9,7 @@ mod environment;
 mod first_start;
 mod ingest_keys;
 mod machine;
+mod proxies;
 mod public_url;
 mod reader;
 mod show;
@@ -18,7 +19,8 @@ pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
 pub use ingest_keys::IngestSource;
-pub use public_url::PublicUrl;
+pub use proxies::{Proxies, ProxyHeaders};
+pub use public_url::{PublicUrl, Scheme};
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -50,6 +52,8 @@ pub struct Config {
     /// The URLs under which clients reach the service; the first is used when a request's `Host` matches none.
     /// Empty: the address that is listened on.
     pub public_urls: Vec<PublicUrl>,
+    /// The reverse proxies whose word counts.
+    pub proxies: Proxies,
     /// The data folder.
     pub data_dir: PathBuf,
     /// Where connections are kept.
@@ -128,12 +132,11 @@ impl Config {
 
     fn read(reader: &Reader<'_>, folder: &Path, flags: &Flags) -> Self {
         let mut root = reader.root();
-        // A relative folder in the file is meant from there, elsewhere from where the command runs.
-        let from_environment = reader.variable("IPSTATS_DATA_DIR").map(PathBuf::from);
-        let in_file = root.read_here::<PathBuf>("data_dir").map(|data_dir| folder.join(data_dir));
-        let data_dir = flags.data_dir.clone().or(from_environment).or(in_file);
+        let in_settings = root.read_path("data_dir", folder);
+        let data_dir = flags.data_dir.clone().or(in_settings);
         let listen = root.read("listen");
         let public_urls = read_filled(&mut root, "public_urls").unwrap_or_default();
+        let proxies = proxies::read(&mut root);
         let store = root.read("store").unwrap_or_default();
         let memory = root.read::<values::Memory>("memory");
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
@@ -148,6 +151,7 @@ impl Config {
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
             public_urls,
+            proxies,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
             store,
             memory_bytes_max: memory.map_or_else(machine::default_memory_bytes, |memory| memory.0),
@@ -185,7 +189,13 @@ impl Config {
 
     /// The URL of the service where a request does not tell: the first public URL, else the address listened on.
     pub fn base_url(&self) -> String {
-        self.public_urls.first().map_or_else(|| format!("http://{}", self.listen), ToString::to_string)
+        let of_address = || PublicUrl::of_address(self.scheme(), self.listen).to_string();
+        self.public_urls.first().map_or_else(of_address, ToString::to_string)
+    }
+
+    /// How the service itself speaks, whatever a proxy in front of it does.
+    pub fn scheme(&self) -> Scheme {
+        Scheme::Http
     }
 
     /// The organization that `asked` names by id or name; without one, the only organization there is.

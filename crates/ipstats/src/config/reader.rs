@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -117,6 +117,13 @@ impl<'a> Section<'a> {
         self.take(key).and_then(|value| self.one(key, &value))
     }
 
+    /// The path of a file. A relative one in the document is meant from `folder`, in the environment from where the
+    /// command runs.
+    pub(super) fn read_path(&mut self, key: &'static str, folder: &Path) -> Option<PathBuf> {
+        let written = self.read_here::<PathBuf>(key).map(|path| folder.join(path));
+        self.variable(key, |text| Ok(PathBuf::from(text))).or(written)
+    }
+
     /// As [`read`](Self::read); its absence is a problem.
     pub(super) fn require<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
         let before = self.reader.problems.borrow().len();
@@ -144,11 +151,15 @@ impl<'a> Section<'a> {
         listed.or(written)
     }
 
-    /// The value of a key that is `true` or `false`; only in the document.
+    /// The value of a key that is `true` or `false`.
     pub(super) fn read_flag(&mut self, key: &'static str) -> Option<bool> {
-        let value = self.take(key)?;
-        let flag = value.get_ref().as_bool();
-        flag.or_else(|| self.wrong_type(key, &value.span(), "true or false", value.get_ref()))
+        let written = self.take(key).and_then(|value| {
+            let flag = value.get_ref().as_bool();
+            flag.or_else(|| self.wrong_type(key, &value.span(), "true or false", value.get_ref()))
+        });
+        let parse =
+            |text: &str| text.parse::<bool>().map_err(|_| format!("{text:?} is neither true nor false"));
+        self.variable(key, parse).or(written)
     }
 
     /// The table of a key; an empty one where it is absent.

@@ -10,6 +10,8 @@ use std::path::Path;
 struct Shown<'a> {
     listen: String,
     public_urls: Vec<&'a str>,
+    trusted_proxies: Vec<String>,
+    proxy_headers: String,
     data_dir: &'a Path,
     store: String,
     memory: String,
@@ -79,6 +81,8 @@ impl Config {
         toml::to_string(&Shown {
             listen: self.listen.to_string(),
             public_urls: self.public_urls.iter().map(PublicUrl::as_str).collect(),
+            trusted_proxies: self.proxies.networks.iter().map(ToString::to_string).collect(),
+            proxy_headers: self.proxies.headers.to_string(),
             data_dir: &self.data_dir,
             store: self.store.to_string(),
             memory: ByteCount(self.memory_bytes_max).to_string(),

@@ -1,8 +1,9 @@
 //! What the handlers share.
 
+use super::public_urls::PublicUrls;
 use crate::auth::{Authority, ClientSecrets, IngestKeys, Issuers, SigningKey, Verifier};
 use crate::clock::Clock;
-use crate::config::{Application, Config, OrganizationEntry, PublicUrl, UnknownIp};
+use crate::config::{Application, Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
 use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
 use arc_swap::{ArcSwap, Guard};
@@ -28,6 +29,9 @@ pub struct App {
 /// What follows from the configuration. A request looks at one snapshot; a reload puts another in its place.
 pub(super) struct Snapshot {
     pub(super) public_urls: PublicUrls,
+    pub(super) proxies: Proxies,
+    /// How the service itself speaks.
+    pub(super) scheme: Scheme,
     pub(super) unknown_ip: UnknownIp,
     pub(super) authority: Authority,
     pub(super) verifier: Verifier,
@@ -35,12 +39,6 @@ pub(super) struct Snapshot {
     audiences: Vec<String>,
     organizations: Vec<OrganizationEntry>,
     applications: Vec<Application>,
-}
-
-/// The URLs of the service; at least one.
-pub(super) struct PublicUrls {
-    first: PublicUrl,
-    others: Vec<PublicUrl>,
 }
 
 impl App {
@@ -73,7 +71,7 @@ impl App {
 
     /// The URL of the service where a request does not tell.
     pub fn base_url(&self) -> String {
-        self.snapshot().public_urls.first.to_string()
+        self.snapshot().public_urls.first().to_string()
     }
 
     /// From now on the service says that it is not ready.
@@ -97,12 +95,18 @@ impl App {
 
 impl Snapshot {
     fn new(config: &Config, key: &SigningKey, listening: SocketAddr) -> Self {
-        let public_urls = PublicUrls::new(&config.public_urls, listening);
-        let authority = Authority::new(key.clone(), public_urls.first.as_str());
-        let organizations = config.organizations.iter().map(|entry| entry.id);
-        let issuers = Issuers::default().with_built_in(&authority, organizations);
+        let of_address = PublicUrl::of_address(config.scheme(), listening);
+        let public_urls = PublicUrls::new(&config.public_urls, of_address);
+        let authority = Authority::new(key.clone(), public_urls.first().as_str());
+        // A token that was issued under one public URL is good under all.
+        let issuers = public_urls.iter().fold(Issuers::default(), |issuers, url| {
+            issuers
+                .with_built_in(&authority.at(url.as_str()), config.organizations.iter().map(|entry| entry.id))
+        });
         Self {
             public_urls,
+            proxies: config.proxies.clone(),
+            scheme: config.scheme(),
             unknown_ip: config.unknown_ip,
             verifier: Verifier::new(issuers, config.audiences.iter().cloned()),
             authority,
@@ -132,20 +136,5 @@ impl Snapshot {
     pub(super) fn audience(&self, asked: &str) -> Option<&str> {
         let same = |audience: &&String| audience.trim_end_matches('/') == asked.trim_end_matches('/');
         self.audiences.iter().find(same).map(String::as_str)
-    }
-}
-
-impl PublicUrls {
-    fn new(configured: &[PublicUrl], listening: SocketAddr) -> Self {
-        match configured {
-            [] => Self { first: PublicUrl::of_address(listening), others: Vec::new() },
-            [first, others @ ..] => Self { first: first.clone(), others: others.to_vec() },
-        }
-    }
-
-    /// The URL of the host that was asked, where it is on the list; else the first. The host itself is never echoed.
-    pub(super) fn of_host(&self, host: Option<&str>) -> &PublicUrl {
-        let asked = |url: &&PublicUrl| host.is_some_and(|host| url.has_host(host));
-        self.others.iter().find(asked).unwrap_or(&self.first)
     }
 }

@@ -2,6 +2,7 @@
 //! keys (RFC 7517).
 
 use super::app::{App, Snapshot};
+use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use crate::auth::TokenVersion;
 use axum::Json;
@@ -26,17 +27,19 @@ pub(super) struct Configuration {
 pub(super) async fn configuration_v1(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    url: AskedUrl,
 ) -> Json<Configuration> {
     let paths = ("oauth2/token", "discovery/keys");
-    Json(configuration(&app.snapshot(), organization, TokenVersion::V1, paths))
+    Json(configuration(&app.snapshot(), &url, organization, TokenVersion::V1, paths))
 }
 
 pub(super) async fn configuration_v2(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    url: AskedUrl,
 ) -> Json<Configuration> {
     let paths = ("oauth2/v2.0/token", "discovery/v2.0/keys");
-    Json(configuration(&app.snapshot(), organization, TokenVersion::V2, paths))
+    Json(configuration(&app.snapshot(), &url, organization, TokenVersion::V2, paths))
 }
 
 /// The keys are the same for every organization that is known.
@@ -46,13 +49,14 @@ pub(super) async fn keys(State(app): State<Arc<App>>, _known: Tenant) -> Json<Jw
 
 fn configuration(
     snapshot: &Snapshot,
+    base: &AskedUrl,
     organization: Organization,
     version: TokenVersion,
     (token, keys): (&str, &str),
 ) -> Configuration {
-    let base = snapshot.public_urls.of_host(None);
+    let base = base.as_str();
     Configuration {
-        issuer: snapshot.authority.issuer(organization, version),
+        issuer: snapshot.authority.at(base).issuer(organization, version),
         token_endpoint: format!("{base}/{organization}/{token}"),
         jwks_uri: format!("{base}/{organization}/{keys}"),
         token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic"],

@@ -4,6 +4,7 @@ use super::app::App;
 use super::bearer::Bearer;
 use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata};
+use super::public_urls::AskedUrl;
 use crate::answer::Answer;
 use crate::auth::Permission;
 use axum::extract::rejection::PathRejection;
@@ -17,6 +18,7 @@ pub(super) async fn get(
     State(app): State<Arc<App>>,
     caller: Bearer,
     path: Result<Path<String>, PathRejection>,
+    url: AskedUrl,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -24,12 +26,11 @@ pub(super) async fn get(
     let ip = ip_in(path, &uri)?;
     let window = Window::ending_at(app.data_clock.now(), look_back_in(&uri)?);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
-    let snapshot = app.snapshot();
-    let answer = Answer::new(ip, statistics, snapshot.unknown_ip)?;
+    let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
     let metadata = Metadata::accepted(&headers);
     let answer = match metadata {
         Metadata::None => answer,
-        Metadata::Minimal => answer.with_context(odata::public_url(&snapshot, &uri, &headers).as_str()),
+        Metadata::Minimal => answer.with_context(url.as_str()),
     };
     odata::json(&answer, metadata)
 }

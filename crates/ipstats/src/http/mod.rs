@@ -8,7 +8,9 @@ mod app;
 mod authority;
 mod bearer;
 mod body_reader;
+mod entrance;
 mod error;
+mod forwarded;
 mod guard;
 mod health;
 mod ingest;
@@ -16,12 +18,14 @@ mod ingest_key;
 mod ip_stats;
 mod metadata;
 mod odata;
+mod public_urls;
 mod server;
 mod tenant;
 mod token;
 mod token_error;
 
 pub use app::App;
+pub use entrance::{ClientAddress, Entrance};
 pub use server::{Shutdown, serve};
 
 use axum::Router;
@@ -29,7 +33,7 @@ use axum::routing::{get, post};
 use std::sync::Arc;
 
 /// All routes over `app`.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<App>) -> Entrance {
     let questions = Router::new()
         .route("/api/ips/{ip}/stats", get(ip_stats::get))
         .route("/api/v1.0/ips/{ip}/stats", get(ip_stats::get))
@@ -45,9 +49,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready));
     // A log may take longer than any question.
     let logs = Router::new().route("/api/ingest/{format}", post(ingest::post));
-    let router = guard::limit_time(questions)
+    let all = guard::limit_time(questions)
         .merge(logs)
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed);
-    guard::around(router).with_state(app)
+    let routes = guard::around(all).with_state(Arc::clone(&app));
+    Entrance::new(app, routes)
 }

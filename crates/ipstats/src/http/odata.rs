@@ -1,11 +1,8 @@
-//! What OData 4.0 asks of an answer: its headers, and the URL that its context begins with.
+//! What OData 4.0 asks of an answer: its headers.
 
-use super::app::Snapshot;
 use super::error::ApiError;
-use crate::config::PublicUrl;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -47,13 +44,6 @@ pub(super) fn json(answer: &impl Serialize, metadata: Metadata) -> Result<Respon
     let body = serde_json::to_vec(answer).map_err(|error| ApiError::Internal(error.into()))?;
     let headers = [(CONTENT_TYPE, metadata.content_type()), (ODATA_VERSION, HeaderValue::from_static("4.0"))];
     Ok((headers, body).into_response())
-}
-
-/// The public URL of the host that was asked.
-pub(super) fn public_url<'a>(snapshot: &'a Snapshot, uri: &Uri, headers: &HeaderMap) -> &'a PublicUrl {
-    let in_uri = uri.authority().map(Authority::as_str);
-    let in_header = || headers.get(HOST).and_then(|host| host.to_str().ok());
-    snapshot.public_urls.of_host(in_uri.or_else(in_header))
 }
 
 #[cfg(test)]

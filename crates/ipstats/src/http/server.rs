@@ -1,10 +1,11 @@
 //! Connections: accepted within limits, served, and finished before the process ends.
 
-use axum::Router;
+use super::entrance::Entrance;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -45,12 +46,12 @@ impl Shutdown {
     }
 }
 
-/// Serves `router` on `listener` until told to stop, and then until the requests under way are answered.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+/// Serves what is behind `entrance` on `listener` until told to stop, and then until the requests under way are answered.
+pub async fn serve(listener: TcpListener, entrance: Entrance, mut stop: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
-    while let Some((stream, place)) = accept(&listener, &connections, &mut stop).await {
-        tokio::spawn(connection(stream, place, router.clone(), graceful.watcher()));
+    while let Some((stream, peer, place)) = accept(&listener, &connections, &mut stop).await {
+        tokio::spawn(connection(stream, place, entrance.of_peer(peer.ip()), graceful.watcher()));
     }
     drop(listener);
     if tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await.is_err() {
@@ -63,12 +64,12 @@ async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
     stop: &mut watch::Receiver<bool>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let next = async {
         let place = Arc::clone(connections).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, peer)) => return Some((stream, peer, place)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -82,7 +83,7 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, watcher: Watcher) {
+async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, entrance: Entrance, watcher: Watcher) {
     // Answers are small and complete: waiting to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone at once");
@@ -93,7 +94,7 @@ async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Rout
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(entrance));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

@@ -6,6 +6,7 @@
 //! HTTP Basic.
 
 use super::app::{App, Snapshot};
+use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use super::token_error::TokenError;
 use crate::auth::{TOKEN_SECONDS, TokenVersion};
@@ -42,25 +43,28 @@ type Answer = ([(HeaderName, HeaderValue); 1], Json<TokenAnswer>);
 pub(super) async fn post_v1(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    url: AskedUrl,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
-    issue(&app, TokenVersion::V1, organization, &headers, body).await
+    issue(&app, TokenVersion::V1, organization, &url, &headers, body).await
 }
 
 pub(super) async fn post_v2(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    url: AskedUrl,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
-    issue(&app, TokenVersion::V2, organization, &headers, body).await
+    issue(&app, TokenVersion::V2, organization, &url, &headers, body).await
 }
 
 async fn issue(
     app: &App,
     version: TokenVersion,
     organization: Organization,
+    url: &AskedUrl,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
@@ -76,8 +80,8 @@ async fn issue(
     let now = app.token_clock.now();
     app.client_secrets.prove(application, secret, now).await.map_err(TokenError::Client)?;
     let application = application.ok_or(TokenError::Client(crate::auth::SecretRefused::Wrong))?;
-    let token =
-        snapshot.authority.issue(application, version, audience, now).map_err(TokenError::Internal)?;
+    let authority = snapshot.authority.at(url.as_str());
+    let token = authority.issue(application, version, audience, now).map_err(TokenError::Internal)?;
     let answer = TokenAnswer {
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,

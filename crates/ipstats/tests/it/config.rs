@@ -108,7 +108,7 @@ secret_hash = 'hunter2'
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
         "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, listen, log, \
-         memory, organizations, public_urls, store, unknown_ip)",
+         memory, organizations, proxy_headers, public_urls, store, trusted_proxies, unknown_ip)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",
@@ -176,6 +176,28 @@ fn every_bad_element_of_a_list_is_reported_with_its_value() {
         problems[3].contains("\"c\" is not a URL") && problems[3].contains("\"d\" is not a URL"),
         "{problems:?}"
     );
+}
+
+#[test]
+fn trusted_proxies_are_networks_and_addresses() {
+    let place = Place::with("trusted_proxies = ['10.0.0.0/8', 'fd00::1']\nproxy_headers = 'forwarded'");
+    let config = Config::load_in(&place.flags(), &Environment::default()).unwrap();
+    for (address, trusted) in [
+        ("10.9.9.9", true),
+        ("::ffff:10.9.9.9", true),
+        ("11.0.0.1", false),
+        ("fd00::1", true),
+        ("fd00::2", false),
+    ] {
+        assert_eq!(config.proxies.trust(address.parse().unwrap()), trusted, "{address}");
+    }
+    assert!(config.show().unwrap().contains("trusted_proxies = [\"10.0.0.0/8\", \"fd00::1/128\"]"));
+    let problems = Place::with("trusted_proxies = ['nginx']\nproxy_headers = 'x-real-ip'").problems(&[]);
+    let expected = [
+        "ipstats.toml:1:20: trusted_proxies: \"nginx\" is not a network such as 10.0.0.0/8, or an address",
+        "ipstats.toml:2:17: proxy_headers: \"x-real-ip\" is not one of x-forwarded, forwarded",
+    ];
+    assert_eq!(problems, expected);
 }
 
 #[test]

@@ -3,19 +3,19 @@
 mod attacks;
 mod authority;
 mod health;
+mod hosts;
 mod ingest;
 mod ip_stats;
 mod routes;
 mod token;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use ipstats::auth::{Authority, LOCAL_ISSUER, SigningKey, TokenVersion};
 use ipstats::clock::{Clock, ManualClock};
 use ipstats::config::{Config, Environment, Flags};
-use ipstats::http::{App, router};
+use ipstats::http::{App, Entrance, router};
 use ipstats::ingest_key::IngestKey;
 use ipstats::secret::{Secret, SecretHash};
 use ipstats::store::{Store, open_engine};
@@ -57,7 +57,7 @@ static SECRET: LazyLock<(String, SecretHash)> = LazyLock::new(|| {
 static KEYS: LazyLock<[IngestKey; 2]> = LazyLock::new(|| [(); 2].map(|()| IngestKey::generate().unwrap()));
 
 struct TestApp {
-    router: Router,
+    router: Entrance,
     config: Config,
     token_clock: ManualClock,
     data_clock: ManualClock,

@@ -1,0 +1,108 @@
+//! What a request passes before it is routed: who sends it, which public URL it was made to, and its path below that
+//! URL. Here and nowhere else are `Host` and the headers of proxies read.
+
+use super::app::{App, Snapshot};
+use super::forwarded::Told;
+use super::public_urls::{AskedUrl, without_prefix};
+use axum::Router;
+use axum::body::{Bytes, HttpBody};
+use axum::http::header::HOST;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Request, Uri};
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::Service;
+
+/// The routes of the service and what stands in front of them.
+#[derive(Clone)]
+pub struct Entrance {
+    app: Arc<App>,
+    routes: Router,
+    peer: Option<IpAddr>,
+}
+
+/// The address of the client that a request comes from, as far as trusted proxies tell; an extension of each request
+/// that came over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+impl Entrance {
+    pub(super) fn new(app: Arc<App>, routes: Router) -> Self {
+        Self { app, routes, peer: None }
+    }
+
+    /// The entrance for requests on a connection from `peer`.
+    #[must_use]
+    pub fn of_peer(&self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer.to_canonical()), ..self.clone() }
+    }
+
+    fn admit<B>(&self, request: &mut Request<B>) {
+        let snapshot = self.app.snapshot();
+        let proxy = self.peer.filter(|peer| snapshot.proxies.trust(*peer));
+        let told = proxy.map(|_| Told::by(&snapshot.proxies, request.headers()));
+        let client = self.peer.map(|peer| match &told {
+            Some(told) => told.client(&snapshot.proxies, peer),
+            None => peer,
+        });
+        let asked = (!snapshot.public_urls.is_one_without_prefix())
+            .then(|| asked(&snapshot, told.as_ref(), request.uri(), request.headers()));
+        if let Some(url) = asked {
+            if let Some(stripped) = below(request.uri(), url.prefix()) {
+                *request.uri_mut() = stripped;
+            }
+            request.extensions_mut().insert(url);
+        }
+        if let Some(client) = client {
+            request.extensions_mut().insert(ClientAddress(client));
+        }
+    }
+}
+
+/// The public URL that was asked: of the host that a trusted proxy tells, else of the request's own.
+fn asked(snapshot: &Snapshot, told: Option<&Told<'_>>, uri: &Uri, headers: &HeaderMap) -> AskedUrl {
+    let urls = &snapshot.public_urls;
+    let scheme = told.and_then(|told| told.scheme).unwrap_or(snapshot.scheme);
+    let find = |host: &str| urls.find(host, scheme, uri.path());
+    let own = || match uri.authority() {
+        // Of a target in absolute form, and over HTTP/2.
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
+    };
+    let by_proxy = told.and_then(|told| told.hosts.iter().find_map(|host| find(host)));
+    by_proxy.or_else(|| own().and_then(find)).unwrap_or_else(|| AskedUrl::untold(urls))
+}
+
+/// The URI below a prefix that a proxy may or may not have taken away.
+fn below(uri: &Uri, prefix: &str) -> Option<Uri> {
+    if prefix.is_empty() {
+        return None;
+    }
+    let rest = without_prefix(uri.path_and_query()?.as_str(), prefix)?;
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+impl<B> Service<Request<B>> for Entrance
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.admit(&mut request);
+        self.routes.call(request)
+    }
+}
