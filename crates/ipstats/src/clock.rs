@@ -5,8 +5,9 @@
 
 use ipstats_model::Timestamp;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of the current time. Cheap to clone; clones agree.
 #[derive(Clone, Debug)]
@@ -39,6 +40,18 @@ impl Clock {
             }
             Self::Pinned(time) => *time,
             Self::Manual(clock) => Timestamp::from_second(clock.0.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The time since some fixed point. It only goes forward, whatever is done to the time of day, and it passes even
+    /// for a pinned clock: it is for spans and not for dates.
+    pub fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System | Self::Pinned(_) => START.elapsed(),
+            Self::Manual(clock) => {
+                Duration::from_secs(u64::try_from(clock.0.load(Ordering::Relaxed)).unwrap_or_default())
+            }
         }
     }
 

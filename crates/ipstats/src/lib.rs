@@ -1,6 +1,6 @@
 //! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
 //!
-//! The arrows inside: `cli` and `http` use `auth`, `ingest` and `store`, and these use `config` and `clock`. The test
+//! The arrows inside: `cli` and `http` use `auth`, `ingest`, `limit` and `store`, and these use `config` and `clock`. The test
 //! `tests/it/tidy.rs` holds them.
 
 pub mod answer;
@@ -11,6 +11,7 @@ pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod ingest_key;
+pub mod limit;
 pub mod private_file;
 pub mod secret;
 pub mod store;

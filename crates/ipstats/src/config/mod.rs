@@ -11,6 +11,7 @@ mod ingest_keys;
 mod machine;
 mod proxies;
 mod public_url;
+mod rate_limit;
 mod reader;
 mod show;
 mod values;
@@ -21,6 +22,7 @@ pub use first_start::{FirstStart, FirstStartError};
 pub use ingest_keys::IngestSource;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
+pub use rate_limit::RateLimit;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -66,6 +68,8 @@ pub struct Config {
     pub unknown_ip: UnknownIp,
     /// The audiences that tokens may be made out to.
     pub audiences: Vec<String>,
+    /// How often an application may call an operation; nothing limits it where this is empty.
+    pub rate_limits: Vec<RateLimit>,
     /// What is logged: a `tracing` filter such as `info` or `ipstats=debug`.
     pub log_level: String,
     /// How it is logged.
@@ -141,6 +145,7 @@ impl Config {
         let memory = root.read::<values::Memory>("memory");
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
+        let rate_limits = rate_limit::read(&mut root);
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
@@ -158,6 +163,7 @@ impl Config {
             accept_lost_batches: flags.accept_lost_batches,
             unknown_ip,
             audiences: audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec()),
+            rate_limits,
             log_level,
             log_format,
             organizations,

@@ -1,7 +1,7 @@
 //! The effective configuration as a configuration file, secrets masked.
 
 use super::values::{ByteCount, CountSetting, DeviceSetting};
-use super::{Config, IngestSource, PublicUrl};
+use super::{Config, IngestSource, PublicUrl, rate_limit};
 use ipstats_formats::Originator;
 use serde::Serialize;
 use std::path::Path;
@@ -17,6 +17,7 @@ struct Shown<'a> {
     memory: String,
     unknown_ip: String,
     audiences: &'a [String],
+    rate_limits: Vec<String>,
     log: Log<'a>,
     organizations: Vec<Organization<'a>>,
     applications: Vec<Application<'a>>,
@@ -88,6 +89,7 @@ impl Config {
             memory: ByteCount(self.memory_bytes_max).to_string(),
             unknown_ip: self.unknown_ip.to_string(),
             audiences: &self.audiences,
+            rate_limits: rate_limit::shown(&self.rate_limits),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
             organizations: organizations
                 .map(|entry| Organization { id: entry.id.to_string(), name: &entry.name })

@@ -4,6 +4,7 @@ use super::public_urls::PublicUrls;
 use crate::auth::{Authority, ClientSecrets, IngestKeys, Issuers, SigningKey, Verifier};
 use crate::clock::Clock;
 use crate::config::{Application, Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
+use crate::limit::Limiter;
 use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
 use arc_swap::{ArcSwap, Guard};
@@ -20,6 +21,7 @@ pub struct App {
     /// The time of tokens; never pinned.
     pub(super) token_clock: Clock,
     pub(super) client_secrets: ClientSecrets,
+    pub(super) limiter: Limiter,
     key: SigningKey,
     listening: SocketAddr,
     closing: AtomicBool,
@@ -56,6 +58,7 @@ impl App {
             data_clock,
             token_clock,
             client_secrets: ClientSecrets::new()?,
+            limiter: Limiter::local(&config.rate_limits),
             snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, listening)),
             key,
             listening,
@@ -63,9 +66,10 @@ impl App {
         })
     }
 
-    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, organizations, applications and
-    /// ingest keys. The rest of a configuration takes a restart.
+    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, rate limits, organizations,
+    /// applications and ingest keys. Calls that were counted stay counted. The rest of a configuration takes a restart.
     pub fn reload(&self, config: &Config) {
+        self.limiter.set_limits(&config.rate_limits);
         self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, self.listening)));
     }
 

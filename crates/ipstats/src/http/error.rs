@@ -2,7 +2,9 @@
 
 use crate::answer::NoAnswer;
 use crate::auth::{Forbidden, TokenRefused};
+use crate::config::RateLimit;
 use crate::ingest::UploadError;
+use crate::limit::NoRoom;
 use crate::store::StoreError;
 use crate::telemetry::chain;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -25,6 +27,10 @@ const TEXT_CHARS_MAX: usize = 100;
 pub(super) enum ApiError {
     #[error("Unauthorized: {0}.")]
     Unauthorized(TokenRefused),
+    #[error("API calls quota exceeded! maximum allowed {limit}")]
+    TooManyRequests { limit: RateLimit, retry_after_seconds: u32 },
+    #[error("Too many applications are calling at once. Try again later.")]
+    TooManyCallers { source: NoRoom, retry_after_seconds: u32 },
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     #[error(transparent)]
@@ -100,6 +106,7 @@ impl ApiError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized(_) | Self::IngestKey => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
             Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
@@ -113,7 +120,9 @@ impl ApiError {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
-            Self::Timeout | Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::Timeout | Self::Unavailable(_) | Self::TooManyCallers { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+            }
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
         }
     }
@@ -123,6 +132,10 @@ impl ApiError {
         match self {
             Self::Unauthorized(refused) => Some((WWW_AUTHENTICATE, challenge(*refused))),
             Self::IngestKey => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::TooManyRequests { retry_after_seconds, .. }
+            | Self::TooManyCallers { retry_after_seconds, .. } => {
+                Some((RETRY_AFTER, (*retry_after_seconds).into()))
+            }
             Self::Timeout | Self::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS.into())),
             _ => None,
         }

@@ -5,8 +5,10 @@ use super::bearer::Bearer;
 use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata};
 use super::public_urls::AskedUrl;
+use super::quota;
 use crate::answer::Answer;
 use crate::auth::Permission;
+use crate::limit::Operation;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -22,6 +24,7 @@ pub(super) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    quota::spend(&app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
     let ip = ip_in(path, &uri)?;
     let window = Window::ending_at(app.data_clock.now(), look_back_in(&uri)?);

@@ -19,6 +19,7 @@ mod ip_stats;
 mod metadata;
 mod odata;
 mod public_urls;
+mod quota;
 mod server;
 mod tenant;
 mod token;

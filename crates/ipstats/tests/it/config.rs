@@ -108,7 +108,7 @@ secret_hash = 'hunter2'
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
         "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, listen, log, \
-         memory, organizations, proxy_headers, public_urls, store, trusted_proxies, unknown_ip)",
+         memory, organizations, proxy_headers, public_urls, rate_limits, store, trusted_proxies, unknown_ip)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",
@@ -314,4 +314,25 @@ fn a_data_folder_that_cannot_be_made_is_named() {
 fn load(data_dir: &Path) -> Config {
     let flags = Flags { data_dir: Some(data_dir.to_owned()), ..Flags::default() };
     Config::load_in(&flags, &Environment::default()).unwrap()
+}
+
+#[test]
+fn rate_limits_have_the_defaults_of_defenders_api_and_can_be_turned_off() {
+    let limits = |text: &str| {
+        let config = Config::load_in(&Place::with(text).flags(), &Environment::default()).unwrap();
+        config.rate_limits.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(""), ["100 per 00:01:00", "1500 per 01:00:00"]);
+    assert_eq!(limits("rate_limits = ['5 per 00:00:10']"), ["5 per 00:00:10"]);
+    assert!(limits("rate_limits = ['off']").is_empty());
+    for (text, problem) in [
+        ("[]", "the list is empty"),
+        ("['off', '1 per 00:00:01']", "\"off\" stands alone"),
+        ("['1 per 00:00:01', '2 per 00:00:01']", "several limits for the span of \"1 per 00:00:01\""),
+        ("['1 per 00:00:01', '1 per 00:00:02', '1 per 00:00:03', '1 per 00:00:04']", "4 limits are too many"),
+        ("['100 a minute']", "\"100 a minute\" is not a limit such as 100 per 00:01:00"),
+    ] {
+        let problems = Place::with(&format!("rate_limits = {text}")).problems(&[]).join("\n");
+        assert!(problems.contains("ipstats.toml:1:") && problems.contains(problem), "{problems}");
+    }
 }

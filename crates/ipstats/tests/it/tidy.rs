@@ -86,8 +86,9 @@ fn the_arrows_point_down() {
     for place in ["config/", "telemetry.rs", "answer.rs"] {
         never(place, &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::store"]);
     }
-    never("auth/", &["crate::cli", "crate::http", "crate::ingest", "crate::store"]);
-    never("store/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest"]);
-    never("ingest/", &["crate::auth", "crate::cli", "crate::http"]);
+    never("auth/", &["crate::cli", "crate::http", "crate::ingest", "crate::limit", "crate::store"]);
+    never("limit/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::store"]);
+    never("store/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::limit"]);
+    never("ingest/", &["crate::auth", "crate::cli", "crate::http", "crate::limit"]);
     never("http/", &["crate::cli"]);
 }

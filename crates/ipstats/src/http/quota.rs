@@ -1,0 +1,23 @@
+//! The quota of a caller: asked before anything else is looked at, the permission included.
+
+use super::app::App;
+use super::error::ApiError;
+use crate::auth::Caller;
+use crate::limit::{CallKey, Decision, Operation, retry_after_seconds};
+
+/// Counts one call of `operation`, or refuses it.
+pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> Result<(), ApiError> {
+    let key = CallKey { organization: caller.organization, application: &caller.application, operation };
+    let now = app.token_clock.elapsed();
+    match app.limiter.decide(key, now).await {
+        Ok(Decision::Admitted) => Ok(()),
+        Ok(Decision::Refused { limit, free_at }) => {
+            let retry_after_seconds = retry_after_seconds(free_at, now);
+            Err(ApiError::TooManyRequests { limit, retry_after_seconds })
+        }
+        Err(source) => {
+            let retry_after_seconds = retry_after_seconds(source.free_at, now);
+            Err(ApiError::TooManyCallers { source, retry_after_seconds })
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How often a caller may call.
+//!
+//! Each (organization, application, operation) has its own quota. Several limits hold at once, each over a sliding span:
+//! in no span, wherever it begins, are more calls admitted than the limit says. A refused call is not counted, and with
+//! the refusal comes the moment from which a call is admitted if nobody else calls meanwhile.
+//!
+//! Time is a parameter: the time since some fixed point, which only goes forward. Memory is bounded whatever the number
+//! of callers: only callers whose calls have all left their spans are forgotten, and while there is no room a new caller
+//! is turned away (fails closed) and those who are known go on.
+//!
+//! [`Limiter`] is asked asynchronously because a quota may be kept outside of this process.
+
+mod call_log;
+mod local;
+
+pub use local::LocalLimiter;
+
+use crate::config::RateLimit;
+use ipstats_model::Organization;
+use std::time::Duration;
+
+/// Decides who may call now.
+pub enum Limiter {
+    /// Quotas are kept in this process.
+    Local(LocalLimiter),
+}
+
+/// What is called, as far as quotas tell it apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// "Get IP statistics".
+    IpStats,
+}
+
+/// Whose quota it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallKey<'a> {
+    /// The organization whose data is read.
+    pub organization: Organization,
+    /// The application that asks.
+    pub application: &'a str,
+    /// What it asks for.
+    pub operation: Operation,
+}
+
+/// Whether a call is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is, and was counted.
+    Admitted,
+    /// It is not, and was not counted.
+    Refused {
+        /// The limit that holds it back longest.
+        limit: RateLimit,
+        /// When a call is admitted if nobody else calls meanwhile.
+        free_at: Duration,
+    },
+}
+
+/// No quota can be kept for this caller: nothing is known about what it called, so nothing is admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{callers} callers are active already and there is no room to count the calls of another")]
+pub struct NoRoom {
+    /// Callers whose calls are counted.
+    pub callers: usize,
+    /// When the first of them may be forgotten, if it does not call again.
+    pub free_at: Duration,
+}
+
+impl Limiter {
+    /// Quotas in this process; no limits admit everything.
+    pub fn local(limits: &[RateLimit]) -> Self {
+        Self::Local(LocalLimiter::new(limits))
+    }
+
+    /// Decides about a call at `now`, and counts it where it is admitted.
+    #[expect(clippy::unused_async, reason = "quotas outside of this process will have to be waited for")]
+    pub async fn decide(&self, key: CallKey<'_>, now: Duration) -> Result<Decision, NoRoom> {
+        match self {
+            Self::Local(limiter) => limiter.decide(key, now),
+        }
+    }
+
+    /// Goes on with other limits. Calls that were counted stay counted.
+    pub fn set_limits(&self, limits: &[RateLimit]) {
+        match self {
+            Self::Local(limiter) => limiter.set_limits(limits),
+        }
+    }
+
+    /// Callers whose calls are counted.
+    pub fn callers(&self) -> usize {
+        match self {
+            Self::Local(limiter) => limiter.callers(),
+        }
+    }
+}
+
+/// Seconds from `now` to `free_at`, rounded up; at least 1, so that no client comes again at once.
+pub fn retry_after_seconds(free_at: Duration, now: Duration) -> u32 {
+    let wait = free_at.saturating_sub(now);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+}
