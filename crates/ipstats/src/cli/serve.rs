@@ -3,17 +3,21 @@
 use super::{ClockArgs, PlaceArgs, output};
 use crate::auth::SigningKey;
 use crate::clock::Clock;
-use crate::config::{Config, FirstStart, Flags};
-use crate::http::{self, App, Shutdown};
+use crate::config::{Config, FirstStart, Flags, Scheme};
+use crate::http::{self, App, Identity, Shutdown, Tls};
 use crate::store::{Store, check_clock, open_engine};
 use crate::telemetry;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often the certificate is looked at.
+const EXPIRY_CHECKED_EVERY: Duration = Duration::from_hours(24);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -23,6 +27,9 @@ pub struct ServeArgs {
     /// Address and port to listen on [env: IPSTATS_LISTEN] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Listen on any address without TLS: tokens and answers travel unencrypted
+    #[arg(long)]
+    insecure_listen: bool,
     #[command(flatten)]
     clock: ClockArgs,
     /// Go on although a damaged disk lost records that were acknowledged (import the logs of that time again)
@@ -32,24 +39,38 @@ pub struct ServeArgs {
 
 /// Runs the command.
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let accept_lost_batches = args.accept_lost_batches;
-    let flags = Flags { listen: args.listen, accept_lost_batches, ..args.place.flags() };
+    let (accept_lost_batches, insecure_listen) = (args.accept_lost_batches, args.insecure_listen);
+    let flags = Flags { listen: args.listen, insecure_listen, accept_lost_batches, ..args.place.flags() };
     let mut config = Config::load(&flags)?;
     telemetry::init(&config);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    if !config.listen.ip().is_loopback() {
-        tracing::warn!(listen = %config.listen, "tokens and answers travel unencrypted: put a TLS proxy in front");
-    }
+    check_listen(&config)?;
     let listener = bind(config.listen)?;
     if let Some(first_start) = config.establish()? {
         announce(&first_start);
     }
+    let scheme = config.scheme();
     serve_rereading(config, Some(&flags), args.clock.clock(), listener, |listening, url| {
         // Nobody has to read it: a closed standard output does not stop the service.
-        let _ = output::result(ready(listening, url));
+        let _ = output::result(ready(scheme, listening, url));
     })
+}
+
+/// Who can reach the service from elsewhere, and who sits between, must not read tokens.
+fn check_listen(config: &Config) -> anyhow::Result<()> {
+    let listen = config.listen;
+    if listen.ip().is_loopback() || config.tls.is_some() {
+        return Ok(());
+    }
+    ensure!(
+        config.insecure_listen,
+        "not listening on {listen} without TLS: tokens and answers would travel unencrypted. Give a certificate and its \
+         key in [tls], or listen on 127.0.0.1 behind a proxy, or say --insecure-listen where the network is trusted"
+    );
+    tracing::warn!(%listen, "tokens and answers travel unencrypted to whoever is not on this machine");
+    Ok(())
 }
 
 /// Binds the address to listen on.
@@ -59,8 +80,8 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Where the service listens, and the URL that clients know where that is another one.
-fn ready(listening: SocketAddr, url: &str) -> String {
-    let bound = format!("http://{listening}");
+fn ready(scheme: Scheme, listening: SocketAddr, url: &str) -> String {
+    let bound = format!("{}://{listening}", scheme.name());
     if url == bound {
         format!("listening on {bound}")
     } else {
@@ -87,6 +108,8 @@ fn serve_rereading(
     listener: TcpListener,
     on_ready: impl FnOnce(SocketAddr, &str),
 ) -> anyhow::Result<ExitCode> {
+    let identity = config.tls.as_ref().map(Identity::load).transpose()?;
+    let tls = identity.map(Tls::new);
     let key = SigningKey::load_or_create(&config.data_dir)?;
     let engine = open_engine(&config, &clock)?;
     if let Err(behind) = check_clock(&clock, engine.newest_event()) {
@@ -103,9 +126,11 @@ fn serve_rereading(
         let listener =
             tokio::net::TcpListener::from_std(listener).context("the listening socket cannot be used")?;
         let (shutdown, stop) = Shutdown::new();
-        let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), stop));
+        let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
+        let expiry = tokio::spawn(watch_expiry(tls.clone()));
         on_ready(listening, &app.base_url());
-        signals.wait(|| reload(&app, flags)).await;
+        signals.wait(|| reload(&app, tls.as_ref(), flags)).await;
+        expiry.abort();
         tracing::info!("stopping: finishing what was begun");
         app.begin_closing();
         shutdown.begin();
@@ -116,15 +141,41 @@ fn serve_rereading(
     })
 }
 
-/// Goes on with the configuration as it is now, if it is usable.
-fn reload(app: &App, flags: Option<&Flags>) {
+/// Goes on with the configuration and the certificate as they are now, if both are usable.
+fn reload(app: &App, tls: Option<&Tls>, flags: Option<&Flags>) {
     let Some(flags) = flags else { return };
-    match Config::load(flags) {
-        Ok(config) => {
+    match reread(flags) {
+        Ok((config, identity)) => {
             app.reload(&config);
+            if let Some((tls, identity)) = tls.zip(identity) {
+                tls.replace(identity);
+                warn_of_expiry(tls);
+            }
             tracing::info!("the configuration was read again");
         }
         Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+    }
+}
+
+fn reread(flags: &Flags) -> anyhow::Result<(Config, Option<Identity>)> {
+    let config = Config::load(flags)?;
+    let identity = config.tls.as_ref().map(Identity::load).transpose()?;
+    Ok((config, identity))
+}
+
+/// Looks at the certificate now and every day.
+async fn watch_expiry(tls: Option<Tls>) {
+    let Some(tls) = tls else { return };
+    let mut days = tokio::time::interval(EXPIRY_CHECKED_EVERY);
+    loop {
+        days.tick().await;
+        warn_of_expiry(&tls);
+    }
+}
+
+fn warn_of_expiry(tls: &Tls) {
+    if let Some(warning) = tls.warning(Clock::System.now()) {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -14,6 +14,7 @@ mod public_url;
 mod rate_limit;
 mod reader;
 mod show;
+mod tls;
 mod values;
 
 pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
@@ -23,6 +24,7 @@ pub use ingest_keys::IngestSource;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
+pub use tls::TlsFiles;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -54,6 +56,10 @@ pub struct Config {
     /// The URLs under which clients reach the service; the first is used when a request's `Host` matches none.
     /// Empty: the address that is listened on.
     pub public_urls: Vec<PublicUrl>,
+    /// Listen on any address without TLS.
+    pub insecure_listen: bool,
+    /// The certificate and the key of TLS, where the service speaks it itself.
+    pub tls: Option<TlsFiles>,
     /// The reverse proxies whose word counts.
     pub proxies: Proxies,
     /// The data folder.
@@ -93,6 +99,8 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--insecure-listen`.
+    pub insecure_listen: bool,
     /// `--accept-lost-batches`.
     pub accept_lost_batches: bool,
 }
@@ -140,6 +148,8 @@ impl Config {
         let data_dir = flags.data_dir.clone().or(in_settings);
         let listen = root.read("listen");
         let public_urls = read_filled(&mut root, "public_urls").unwrap_or_default();
+        let insecure_listen = root.read_flag("insecure_listen").unwrap_or_default();
+        let tls = tls::read(root.section("tls"), folder);
         let proxies = proxies::read(&mut root);
         let store = root.read("store").unwrap_or_default();
         let memory = root.read::<values::Memory>("memory");
@@ -156,6 +166,8 @@ impl Config {
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
             public_urls,
+            insecure_listen: flags.insecure_listen || insecure_listen,
+            tls,
             proxies,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
             store,
@@ -201,7 +213,7 @@ impl Config {
 
     /// How the service itself speaks, whatever a proxy in front of it does.
     pub fn scheme(&self) -> Scheme {
-        Scheme::Http
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
     }
 
     /// The organization that `asked` names by id or name; without one, the only organization there is.

@@ -10,6 +10,7 @@ use std::path::Path;
 struct Shown<'a> {
     listen: String,
     public_urls: Vec<&'a str>,
+    insecure_listen: bool,
     trusted_proxies: Vec<String>,
     proxy_headers: String,
     data_dir: &'a Path,
@@ -19,6 +20,8 @@ struct Shown<'a> {
     audiences: &'a [String],
     rate_limits: Vec<String>,
     log: Log<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls<'a>>,
     organizations: Vec<Organization<'a>>,
     applications: Vec<Application<'a>>,
     ingest_keys: Vec<IngestKey<'a>>,
@@ -28,6 +31,12 @@ struct Shown<'a> {
 struct Log<'a> {
     level: &'a str,
     format: String,
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    certificate: &'a Path,
+    key: &'a Path,
 }
 
 #[derive(Serialize)]
@@ -82,6 +91,7 @@ impl Config {
         toml::to_string(&Shown {
             listen: self.listen.to_string(),
             public_urls: self.public_urls.iter().map(PublicUrl::as_str).collect(),
+            insecure_listen: self.insecure_listen,
             trusted_proxies: self.proxies.networks.iter().map(ToString::to_string).collect(),
             proxy_headers: self.proxies.headers.to_string(),
             data_dir: &self.data_dir,
@@ -91,6 +101,7 @@ impl Config {
             audiences: &self.audiences,
             rate_limits: rate_limit::shown(&self.rate_limits),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
+            tls: self.tls.as_ref().map(|files| Tls { certificate: &files.certificate, key: &files.key }),
             organizations: organizations
                 .map(|entry| Organization { id: entry.id.to_string(), name: &entry.name })
                 .collect(),

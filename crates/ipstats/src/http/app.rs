@@ -23,7 +23,8 @@ pub struct App {
     pub(super) client_secrets: ClientSecrets,
     pub(super) limiter: Limiter,
     key: SigningKey,
-    listening: SocketAddr,
+    /// The URL of the address listened on.
+    of_address: PublicUrl,
     closing: AtomicBool,
     snapshot: ArcSwap<Snapshot>,
 }
@@ -53,15 +54,16 @@ impl App {
         data_clock: Clock,
         token_clock: Clock,
     ) -> Result<Self, SecretError> {
+        let of_address = PublicUrl::of_address(config.scheme(), listening);
         Ok(Self {
             store,
             data_clock,
             token_clock,
             client_secrets: ClientSecrets::new()?,
             limiter: Limiter::local(&config.rate_limits),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, listening)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address)),
             key,
-            listening,
+            of_address,
             closing: AtomicBool::new(false),
         })
     }
@@ -70,7 +72,7 @@ impl App {
     /// applications and ingest keys. Calls that were counted stay counted. The rest of a configuration takes a restart.
     pub fn reload(&self, config: &Config) {
         self.limiter.set_limits(&config.rate_limits);
-        self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, self.listening)));
+        self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, &self.of_address)));
     }
 
     /// The URL of the service where a request does not tell.
@@ -98,9 +100,8 @@ impl App {
 }
 
 impl Snapshot {
-    fn new(config: &Config, key: &SigningKey, listening: SocketAddr) -> Self {
-        let of_address = PublicUrl::of_address(config.scheme(), listening);
-        let public_urls = PublicUrls::new(&config.public_urls, of_address);
+    fn new(config: &Config, key: &SigningKey, of_address: &PublicUrl) -> Self {
+        let public_urls = PublicUrls::new(&config.public_urls, of_address.clone());
         let authority = Authority::new(key.clone(), public_urls.first().as_str());
         // A token that was issued under one public URL is good under all.
         let issuers = public_urls.iter().fold(Issuers::default(), |issuers, url| {
@@ -110,7 +111,7 @@ impl Snapshot {
         Self {
             public_urls,
             proxies: config.proxies.clone(),
-            scheme: config.scheme(),
+            scheme: of_address.scheme(),
             unknown_ip: config.unknown_ip,
             verifier: Verifier::new(issuers, config.audiences.iter().cloned()),
             authority,

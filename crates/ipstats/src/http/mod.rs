@@ -22,12 +22,14 @@ mod public_urls;
 mod quota;
 mod server;
 mod tenant;
+mod tls;
 mod token;
 mod token_error;
 
 pub use app::App;
 pub use entrance::{ClientAddress, Entrance};
 pub use server::{Shutdown, serve};
+pub use tls::{Identity, Tls, TlsError};
 
 use axum::Router;
 use axum::routing::{get, post};

@@ -1,6 +1,7 @@
 //! Connections: accepted within limits, served, and finished before the process ends.
 
 use super::entrance::Entrance;
+use super::tls::Tls;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -8,6 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -46,12 +48,19 @@ impl Shutdown {
     }
 }
 
-/// Serves what is behind `entrance` on `listener` until told to stop, and then until the requests under way are answered.
-pub async fn serve(listener: TcpListener, entrance: Entrance, mut stop: watch::Receiver<bool>) {
+/// Serves what is behind `entrance` on `listener`, over TLS where it is given, until told to stop, and then until the requests under way are answered.
+pub async fn serve(
+    listener: TcpListener,
+    entrance: Entrance,
+    tls: Option<Tls>,
+    mut stop: watch::Receiver<bool>,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     while let Some((stream, peer, place)) = accept(&listener, &connections, &mut stop).await {
-        tokio::spawn(connection(stream, place, entrance.of_peer(peer.ip()), graceful.watcher()));
+        let connection =
+            Connection { entrance: entrance.of_peer(peer.ip()), watcher: graceful.watcher(), _place: place };
+        tokio::spawn(connection.serve(stream, tls.clone(), stop.clone()));
     }
     drop(listener);
     if tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await.is_err() {
@@ -83,20 +92,41 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, entrance: Entrance, watcher: Watcher) {
-    // Answers are small and complete: waiting to fill a packet only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone at once");
-        return;
+/// One connection, and its place among those at once.
+struct Connection {
+    entrance: Entrance,
+    watcher: Watcher,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<Tls>, mut stop: watch::Receiver<bool>) {
+        // Answers are small and complete: waiting to fill a packet only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone at once");
+            return;
+        }
+        let Some(tls) = tls else { return self.exchange(stream).await };
+        // A handshake under way is nothing to finish.
+        let stream = tokio::select! {
+            stream = tls.handshake(stream) => stream,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        if let Some(stream) = stream {
+            self.exchange(stream).await;
+        }
     }
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(entrance));
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+
+    /// Answers requests until the client or the service has had enough.
+    async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.entrance));
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
-    drop(place);
 }

@@ -107,8 +107,8 @@ secret_hash = 'hunter2'
     ));
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
-        "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, listen, log, \
-         memory, organizations, proxy_headers, public_urls, rate_limits, store, trusted_proxies, unknown_ip)",
+        "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, insecure_listen, \
+         listen, log, memory, organizations, proxy_headers, public_urls, rate_limits, store, tls, trusted_proxies, unknown_ip)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",

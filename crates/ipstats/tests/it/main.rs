@@ -17,3 +17,4 @@ mod serve;
 mod service;
 mod site;
 mod tidy;
+mod tls;

@@ -19,13 +19,19 @@ pub(crate) type Answer = (String, String);
 
 impl Service {
     /// Starts `command`, an `ipstats serve …`, on a port of its own and waits until it answers.
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_at(command, "127.0.0.1:0")
+    }
+
+    /// As [`start`](Self::start), at an address whose port is 0.
+    pub(crate) fn start_at(mut command: Command, listen: &str) -> Self {
+        command.args(["--listen", listen]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().split(", ").next().unwrap_or_default();
-        let Some(address) = url.strip_prefix("listening on http://") else {
+        let Some((_, address)) = url.strip_prefix("listening on ").and_then(|url| url.split_once("://"))
+        else {
             let _ = process.kill();
             panic!("not an address: {line:?}; {:?}", process.wait_with_output());
         };

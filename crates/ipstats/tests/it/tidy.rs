@@ -63,6 +63,11 @@ fn only_http_names_axum() {
 }
 
 #[test]
+fn only_http_speaks_tls() {
+    only(&["http/"], &["tokio_rustls"]);
+}
+
+#[test]
 fn only_config_reads_the_environment() {
     only(&["config/"], &["env::var", "env::vars"]);
 }
