@@ -1,6 +1,7 @@
 //! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
 //!
-//! The arrows inside: `cli` and `http` use `auth`, `ingest`, `limit` and `store`, and these use `config` and `clock`. The test
+//! The arrows inside: `cli` and `http` use `auth`, `limit`, `sources`, `ingest` and `store`, and these
+//! use `config` and `clock`. The test
 //! `tests/it/tidy.rs` holds them.
 
 pub mod answer;
@@ -14,6 +15,7 @@ pub mod ingest_key;
 pub mod limit;
 pub mod private_file;
 pub mod secret;
+pub mod sources;
 pub mod store;
 pub mod telemetry;
 pub mod visible;

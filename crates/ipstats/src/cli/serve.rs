@@ -5,10 +5,12 @@ use crate::auth::SigningKey;
 use crate::clock::Clock;
 use crate::config::{Config, FirstStart, Flags, Scheme};
 use crate::http::{self, App, Identity, Shutdown, Tls};
+use crate::sources::Sources;
 use crate::store::{Store, check_clock, open_engine};
 use crate::telemetry;
 use anyhow::{Context, ensure};
 use clap::Args;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -115,7 +117,9 @@ fn serve_rereading(
     if let Err(behind) = check_clock(&clock, engine.newest_event()) {
         tracing::error!("{behind}");
     }
-    let store = Store::new(engine);
+    let store = Arc::new(Store::new(engine));
+    let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
+    let wanted = config.sources.clone();
     let listening = listener.local_addr().context("the address listened on is unknown")?;
     let app = Arc::new(App::new(&config, key, store, listening, clock, Clock::System)?);
     drop(config);
@@ -128,12 +132,14 @@ fn serve_rereading(
         let (shutdown, stop) = Shutdown::new();
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
+        sources.borrow_mut().run(&wanted)?;
         on_ready(listening, &app.base_url());
-        signals.wait(|| reload(&app, tls.as_ref(), flags)).await;
+        signals.wait(|| reload(&app, tls.as_ref(), &mut sources.borrow_mut(), flags)).await;
         expiry.abort();
         tracing::info!("stopping: finishing what was begun");
         app.begin_closing();
         shutdown.begin();
+        sources.borrow_mut().stop();
         server.await.context("the server ended early")?;
         app.close().await.context("the store was not closed properly")?;
         tracing::info!("stopped");
@@ -142,7 +148,7 @@ fn serve_rereading(
 }
 
 /// Goes on with the configuration and the certificate as they are now, if both are usable.
-fn reload(app: &App, tls: Option<&Tls>, flags: Option<&Flags>) {
+fn reload(app: &App, tls: Option<&Tls>, sources: &mut Sources, flags: Option<&Flags>) {
     let Some(flags) = flags else { return };
     match reread(flags) {
         Ok((config, identity)) => {
@@ -151,7 +157,10 @@ fn reload(app: &App, tls: Option<&Tls>, flags: Option<&Flags>) {
                 tls.replace(identity);
                 warn_of_expiry(tls);
             }
-            tracing::info!("the configuration was read again");
+            match sources.run(&config.sources) {
+                Ok(()) => tracing::info!("the configuration was read again"),
+                Err(error) => tracing::error!("{error}"),
+            }
         }
         Err(error) => tracing::error!("the configuration stays as it was: {error}"),
     }

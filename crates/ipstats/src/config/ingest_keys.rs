@@ -2,10 +2,10 @@
 
 use super::access::{OrganizationEntry, choose, unique};
 use super::reader::Section;
-use super::values::{CountSetting, DeviceSetting, Name};
+use super::sources::settings;
+use super::values::Name;
 use crate::ingest_key::IngestKeyHash;
-use ipnet::IpNet;
-use ipstats_formats::{Originator, Settings};
+use ipstats_formats::Settings;
 use ipstats_model::Organization;
 use std::collections::HashSet;
 
@@ -48,18 +48,4 @@ fn source(
     let organization = organization?;
     let settings = Settings { only_tenant: Some(organization), ..settings };
     Some(IngestSource { name: name?.0, key_hash: key_hash?, organization, settings })
-}
-
-fn settings(section: &mut Section<'_>) -> Settings {
-    let defaults = Settings::default();
-    let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
-    let networks = section.read_list::<IpNet>("internal_networks");
-    Settings {
-        internal_networks: networks.unwrap_or(defaults.internal_networks),
-        originator: if originator_is_device { Originator::AlwaysDevice } else { Originator::ByNetworks },
-        site: section.read::<Name>("site").map(|site| site.0),
-        count: section.read::<CountSetting>("count").map_or(defaults.count, |count| count.0),
-        device_from: section.read::<DeviceSetting>("device_from").map_or(defaults.device_from, |from| from.0),
-        ..defaults
-    }
 }

@@ -14,6 +14,7 @@ mod public_url;
 mod rate_limit;
 mod reader;
 mod show;
+mod sources;
 mod tls;
 mod values;
 
@@ -24,6 +25,7 @@ pub use ingest_keys::IngestSource;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
+pub use sources::{Pattern, SourceEntry, SourceKind};
 pub use tls::TlsFiles;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub applications: Vec<Application>,
     /// Who may send logs in.
     pub ingest_sources: Vec<IngestSource>,
+    /// Which sources the service fetches by itself.
+    pub sources: Vec<SourceEntry>,
     /// What is odd about the configuration but no error, for the log.
     pub warnings: Vec<String>,
 }
@@ -159,6 +163,7 @@ impl Config {
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
+        let sources = sources::read(&mut root, &organizations, folder);
         root.finish();
         // Known, although it was read before.
         reader.variable("IPSTATS_CONFIG");
@@ -181,6 +186,7 @@ impl Config {
             organizations,
             applications,
             ingest_sources,
+            sources,
             warnings,
         }
     }

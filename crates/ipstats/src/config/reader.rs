@@ -151,6 +151,11 @@ impl<'a> Section<'a> {
         listed.or(written)
     }
 
+    /// Whether a key that was read is in the document, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.asked.get(key).is_some_and(Option::is_some)
+    }
+
     /// The value of a key that is `true` or `false`.
     pub(super) fn read_flag(&mut self, key: &'static str) -> Option<bool> {
         let written = self.take(key).and_then(|value| {

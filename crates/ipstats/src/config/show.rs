@@ -1,7 +1,7 @@
 //! The effective configuration as a configuration file, secrets masked.
 
 use super::values::{ByteCount, CountSetting, DeviceSetting};
-use super::{Config, IngestSource, PublicUrl, rate_limit};
+use super::{Config, IngestSource, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit};
 use ipstats_formats::Originator;
 use serde::Serialize;
 use std::path::Path;
@@ -25,6 +25,7 @@ struct Shown<'a> {
     organizations: Vec<Organization<'a>>,
     applications: Vec<Application<'a>>,
     ingest_keys: Vec<IngestKey<'a>>,
+    sources: Vec<Source<'a>>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +60,23 @@ struct IngestKey<'a> {
     name: &'a str,
     key_hash: &'static str,
     organization: String,
+    #[serde(flatten)]
+    settings: Settings<'a>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    name: &'a str,
+    organization: String,
+    kind: &'static str,
+    paths: Vec<&'a str>,
+    format: &'static str,
+    #[serde(flatten)]
+    settings: Settings<'a>,
+}
+
+#[derive(Serialize)]
+struct Settings<'a> {
     internal_networks: Vec<String>,
     originator_is_device: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,11 +87,32 @@ struct IngestKey<'a> {
 
 impl<'a> IngestKey<'a> {
     fn of(source: &'a IngestSource) -> Self {
-        let settings = &source.settings;
         Self {
             name: &source.name,
             key_hash: "(hidden)",
             organization: source.organization.to_string(),
+            settings: Settings::of(&source.settings),
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    fn of(source: &'a SourceEntry) -> Self {
+        let SourceKind::Files { patterns } = &source.kind;
+        Self {
+            name: &source.name,
+            organization: source.organization.to_string(),
+            kind: "files",
+            paths: patterns.iter().map(Pattern::as_str).collect(),
+            format: source.format.name(),
+            settings: Settings::of(&source.settings),
+        }
+    }
+}
+
+impl<'a> Settings<'a> {
+    fn of(settings: &'a ipstats_formats::Settings) -> Self {
+        Self {
             internal_networks: settings.internal_networks.iter().map(ToString::to_string).collect(),
             originator_is_device: settings.originator == Originator::AlwaysDevice,
             site: settings.site.as_deref(),
@@ -115,6 +154,7 @@ impl Config {
                 })
                 .collect(),
             ingest_keys: self.ingest_sources.iter().map(IngestKey::of).collect(),
+            sources: self.sources.iter().map(Source::of).collect(),
         })
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The service behind the routes.
 pub struct App {
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
     /// The time of the data; an operator may pin it.
     pub(super) data_clock: Clock,
     /// The time of tokens; never pinned.
@@ -49,14 +49,14 @@ impl App {
     pub fn new(
         config: &Config,
         key: SigningKey,
-        store: Store,
+        store: impl Into<Arc<Store>>,
         listening: SocketAddr,
         data_clock: Clock,
         token_clock: Clock,
     ) -> Result<Self, SecretError> {
         let of_address = PublicUrl::of_address(config.scheme(), listening);
         Ok(Self {
-            store,
+            store: store.into(),
             data_clock,
             token_clock,
             client_secrets: ClientSecrets::new()?,

@@ -2,7 +2,9 @@
 
 use flate2::read::MultiGzDecoder;
 use std::fmt;
+use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
+use std::os::unix::fs::FileExt;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,15 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// The compression of a file, whose place it does not move.
+    pub fn of_file(file: &File) -> io::Result<Self> {
+        let mut head = [0; 4];
+        let count = file.read_at(&mut head, 0)?;
+        Ok(Self::of(head.get(..count).unwrap_or_default()))
+    }
+}
+
 impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -42,9 +53,7 @@ impl fmt::Display for Compression {
 
 /// The content of `raw` without its compression. A compressed stream that ends too early ends with
 /// [`io::ErrorKind::UnexpectedEof`]; any other error of a compressed stream is damage.
-pub(super) fn decompressed(
-    mut raw: impl Read + Send + 'static,
-) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+pub fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<(Compression, Box<dyn Read + Send>)> {
     let mut head = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut head)?;
     let compression = Compression::of(&head);

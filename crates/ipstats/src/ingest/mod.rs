@@ -26,7 +26,7 @@ mod source;
 mod upload;
 mod worker;
 
-pub use decompress::Compression;
+pub use decompress::{Compression, decompressed};
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;
 pub use report::{Report, SourceReport};

@@ -113,6 +113,31 @@ impl Store {
         self.call(move |engine| engine.record(organization, &batch, now)).await?.map_err(StoreError::Write)
     }
 
+    /// As [`record`](Self::record), on the thread of the caller, which blocks: for threads that bring records all day.
+    pub fn record_here(
+        &self,
+        organization: Organization,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        self.engine()?.record(organization, batch, now).map_err(StoreError::Write)
+    }
+
+    /// How far sources of an organization were read: name and position. Blocks.
+    pub fn checkpoints_here(&self, organization: Organization) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.engine()?.checkpoints(organization).map_err(StoreError::Read)
+    }
+
+    /// Notes how far sources were read, durably, all or none; without a position, a source is forgotten. To be called
+    /// after what was read is recorded. Blocks.
+    pub fn set_checkpoints_here(
+        &self,
+        organization: Organization,
+        checkpoints: &[(&str, Option<&[u8]>)],
+    ) -> Result<(), StoreError> {
+        self.engine()?.set_checkpoints(organization, checkpoints).map_err(StoreError::Write)
+    }
+
     /// Runs a load: work that records many batches and may take long, such as reading a whole log. Loads have few
     /// places of their own, so that they never keep a question waiting.
     pub async fn load<T: Send + 'static>(

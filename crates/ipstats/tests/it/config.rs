@@ -108,7 +108,7 @@ secret_hash = 'hunter2'
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
         "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, insecure_listen, \
-         listen, log, memory, organizations, proxy_headers, public_urls, rate_limits, store, tls, trusted_proxies, unknown_ip)",
+         listen, log, memory, organizations, proxy_headers, public_urls, rate_limits, sources, store, tls, trusted_proxies, unknown_ip)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",
@@ -264,6 +264,32 @@ fn an_ingest_key_says_whose_logs_and_how_they_are_read() {
     assert!(problems[0].contains(":8:9: ingest_keys[0].count: \"all\" is not one of"), "{problems:?}");
     assert!(problems[1].contains(":9:22: ingest_keys[0].internal_networks: "), "{problems:?}");
     assert!(problems[2].contains("expected true or false, found integer"), "{problems:?}");
+}
+
+#[test]
+fn a_source_says_which_files_and_how_they_are_read() {
+    let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+    let source = "[[sources]]\nname = 'hq'\norganization = 'contoso'\n";
+    let settings = "kind = 'files'\npaths = ['/var/log/**/conn*.log']\nformat = 'zeek'\nsite = 'dmz'\n";
+    let config = Place::with(&format!("{organization}{source}{settings}"));
+    let config = Config::load_in(&config.flags(), &Environment::default()).unwrap();
+    assert_eq!(config.sources[0].settings.only_tenant, Some(config.sources[0].organization));
+    let shown = config.show().unwrap();
+    for line in settings.lines() {
+        assert!(shown.contains(&line.replace('\'', "\"")), "{line} in {shown}");
+    }
+
+    let wrong = [
+        ("kind = 'kafak'\n", ":7:8: sources[0].kind: \"kafak\" is no kind of source; known are: files"),
+        ("kind = 'files'\n", ":4:1: sources[0].paths: name at least one file"),
+        ("kind = 'files'\npaths = []\n", ":8:9: sources[0].paths: name at least one file"),
+        ("kind = 'files'\npaths = ['a[']\n", ":8:10: sources[0].paths: \"a[\": "),
+    ];
+    for (settings, expected) in wrong {
+        let problems = Place::with(&format!("{organization}{source}{settings}")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod faults;
+mod follow;
 mod http;
 mod kill;
 mod kill_serve;

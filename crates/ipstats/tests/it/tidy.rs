@@ -91,9 +91,19 @@ fn the_arrows_point_down() {
     for place in ["config/", "telemetry.rs", "answer.rs"] {
         never(place, &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::store"]);
     }
-    never("auth/", &["crate::cli", "crate::http", "crate::ingest", "crate::limit", "crate::store"]);
-    never("limit/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::store"]);
-    never("store/", &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::limit"]);
-    never("ingest/", &["crate::auth", "crate::cli", "crate::http", "crate::limit"]);
+    never(
+        "auth/",
+        &["crate::cli", "crate::http", "crate::ingest", "crate::limit", "crate::sources", "crate::store"],
+    );
+    never(
+        "limit/",
+        &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::sources", "crate::store"],
+    );
+    never(
+        "store/",
+        &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::limit", "crate::sources"],
+    );
+    never("ingest/", &["crate::auth", "crate::cli", "crate::http", "crate::limit", "crate::sources"]);
+    never("sources/", &["crate::auth", "crate::cli", "crate::http", "crate::limit"]);
     never("http/", &["crate::cli"]);
 }

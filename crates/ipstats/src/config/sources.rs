@@ -1,0 +1,143 @@
+//! Sources that the service fetches by itself, and how the records of each are read.
+
+use super::access::{OrganizationEntry, choose, unique};
+use super::reader::Section;
+use super::values::{CountSetting, DeviceSetting, Name};
+use ipnet::IpNet;
+use ipstats_formats::{FormatChoice, Originator, Settings};
+use ipstats_model::Organization;
+use std::collections::HashSet;
+use std::path::Path;
+use std::str::FromStr;
+
+/// One source of `[[sources]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceEntry {
+    /// What people call it; unique among sources.
+    pub name: String,
+    /// Whose data it brings.
+    pub organization: Organization,
+    /// Which format its records have.
+    pub format: FormatChoice,
+    /// How they are read.
+    pub settings: Settings,
+    /// Where they come from.
+    pub kind: SourceKind,
+}
+
+/// Where the records of a source come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Files that are followed.
+    Files {
+        /// Which: paths with `*`, `?`, `[…]` and `**`.
+        patterns: Vec<Pattern>,
+    },
+}
+
+/// A path with wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+/// There is no such kind of source.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no kind of source; known are: files")]
+struct UnknownKind(String);
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Files,
+}
+
+/// The tables `[[sources]]`. Relative paths are meant from `folder`. What is wrong with them is with the reader.
+pub(super) fn read(
+    root: &mut Section<'_>,
+    organizations: &[OrganizationEntry],
+    folder: &Path,
+) -> Vec<SourceEntry> {
+    let mut names = HashSet::new();
+    let sections = root.sections("sources").into_iter();
+    sections.filter_map(|section| source(section, organizations, folder, &mut names)).collect()
+}
+
+fn source(
+    mut section: Section<'_>,
+    organizations: &[OrganizationEntry],
+    folder: &Path,
+    names: &mut HashSet<String>,
+) -> Option<SourceEntry> {
+    let name = section.require::<Name>("name");
+    let organization = section.require::<Name>("organization");
+    let kind = match section.require::<Kind>("kind") {
+        Some(Kind::Files) => files(&mut section, folder),
+        None => None,
+    };
+    let format = section.read::<FormatChoice>("format").unwrap_or_default();
+    let settings = settings(&mut section);
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
+    let organization = organization.and_then(|asked| {
+        choose(organizations, Some(&asked.0)).map_err(|error| section.problem("organization", error)).ok()
+    });
+    section.finish();
+    let organization = organization?;
+    let settings = Settings { only_tenant: Some(organization), ..settings };
+    Some(SourceEntry { name: name?.0, organization, format, settings, kind: kind? })
+}
+
+fn files(section: &mut Section<'_>, folder: &Path) -> Option<SourceKind> {
+    let patterns = section.read_list::<Pattern>("paths");
+    if patterns.as_ref().map_or(!section.has("paths"), Vec::is_empty) {
+        section.problem("paths", "name at least one file, such as \"/opt/zeek/logs/current/conn.log\"");
+    }
+    let patterns = patterns?.iter().map(|pattern| pattern.meant_from(folder)).collect();
+    Some(SourceKind::Files { patterns })
+}
+
+/// How the records of a source are read, for sources of any kind.
+pub(super) fn settings(section: &mut Section<'_>) -> Settings {
+    let defaults = Settings::default();
+    let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
+    let networks = section.read_list::<IpNet>("internal_networks");
+    Settings {
+        internal_networks: networks.unwrap_or(defaults.internal_networks),
+        originator: if originator_is_device { Originator::AlwaysDevice } else { Originator::ByNetworks },
+        site: section.read::<Name>("site").map(|site| site.0),
+        count: section.read::<CountSetting>("count").map_or(defaults.count, |count| count.0),
+        device_from: section.read::<DeviceSetting>("device_from").map_or(defaults.device_from, |from| from.0),
+        ..defaults
+    }
+}
+
+impl Pattern {
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn meant_from(&self, folder: &Path) -> Self {
+        if Path::new(&self.0).is_absolute() || folder.as_os_str().is_empty() {
+            return self.clone();
+        }
+        // The folder is meant as it is, whatever characters are in its name.
+        Self(Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(&self.0).display().to_string())
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = glob::PatternError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        glob::Pattern::new(text).map(|_| Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "files" => Ok(Self::Files),
+            other => Err(UnknownKind(other.to_owned())),
+        }
+    }
+}

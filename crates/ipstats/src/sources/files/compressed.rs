@@ -1,0 +1,100 @@
+//! Reading a compressed file: whole, once nobody writes to it any more.
+
+use super::file::{FileError, Reading, Step};
+use super::position::{Position, Version};
+use crate::clock::Clock;
+use crate::ingest::decompressed;
+use crate::sources::recorder::{Recorder, Stopped};
+use ipstats_formats::Framer;
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::Duration;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// A file that nobody wrote to for this long is complete.
+const COMPLETE: Duration = Duration::from_secs(5);
+
+pub(super) struct Compressed {
+    /// How long the file was when it was read, whether that succeeded or not.
+    tried_length: Option<u64>,
+    /// The end of the file, once it was read and until somebody asked.
+    position: Option<Position>,
+}
+
+impl Compressed {
+    /// Begins at the start, unless the checkpoint, which fits the file, is its end.
+    pub(super) fn begin(reading: &Reading) -> Self {
+        Self { tried_length: reading.begin.as_ref().map(|begin| begin.offset), position: None }
+    }
+
+    /// Whether there is nothing to do with this version of the file.
+    pub(super) fn is_done_with(&self, version: Version) -> bool {
+        self.tried_length == Some(version.length)
+    }
+
+    pub(super) const fn new_position(&mut self) -> Option<Position> {
+        self.position.take()
+    }
+
+    /// Reads the file from its beginning to its end, if it is complete and longer or shorter than it was.
+    pub(super) fn read(
+        &mut self,
+        file: &File,
+        version: Version,
+        reading: &Reading,
+        recorder: &mut Recorder,
+    ) -> Result<Result<Step, FileError>, Stopped> {
+        if self.is_done_with(version) || !version.is_older(COMPLETE) {
+            return Ok(Ok(Step::Idle));
+        }
+        self.tried_length = Some(version.length);
+        let read = match file.try_clone() {
+            Ok(again) => read_whole(again, reading, recorder)?,
+            Err(error) => Err(error.into()),
+        };
+        Ok(read.and_then(|bytes| {
+            let now = Clock::System.now().second();
+            self.position = Some(Position::new(file, version.length, None, &[], now)?);
+            Ok(Step::Read { bytes })
+        }))
+    }
+}
+
+/// Returns how many bytes there were without the compression.
+fn read_whole(
+    file: File,
+    reading: &Reading,
+    recorder: &mut Recorder,
+) -> Result<Result<u64, FileError>, Stopped> {
+    let (compression, mut reader) = match decompressed(file) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let mut framer = Framer::new(reading.choice, reading.limits);
+    let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
+    loop {
+        if recorder.is_stopped() {
+            return Err(Stopped);
+        }
+        let count = match reader.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // The line in which it breaks off is left out: half a record can look like a whole one.
+            Err(error) => return Ok(Err(FileError::Compressed { compression, error })),
+        };
+        bytes += count as u64;
+        let mut whole = Vec::new();
+        let fed = match count {
+            0 => framer.finish(&mut whole),
+            _ => framer.feed(buffer.get(..count).unwrap_or_default(), &mut whole),
+        };
+        recorder.take(&whole)?;
+        match fed {
+            Err(error) => return Ok(Err(error.into())),
+            Ok(()) if count == 0 => return Ok(Ok(bytes)),
+            Ok(()) => {}
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! One file that is looked at again and again.
+
+use super::compressed::Compressed;
+use super::plain::Plain;
+use super::position::{Identity, Position, Version};
+use crate::ingest::Compression;
+use crate::sources::recorder::{Recorder, Stopped};
+use ipstats_formats::{FormatChoice, Limits, StreamError};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Rounds in which a file is not found, and has nothing new, before it has ended.
+const MISSING_ROUNDS: u32 = 3;
+
+/// Bytes that tell a compression.
+const HEAD_BYTES: u64 = 4;
+
+pub(super) struct Followed {
+    identity: Identity,
+    path: PathBuf,
+    reading: Reading,
+    state: State,
+    /// The file as it was when there was nothing left to do with it.
+    settled: Option<Version>,
+    trouble: Option<String>,
+    missing_rounds: u32,
+}
+
+/// How the content of a file is read.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    pub(super) choice: FormatChoice,
+    pub(super) limits: Limits,
+    /// Where to begin, as a checkpoint said.
+    pub(super) begin: Option<Position>,
+}
+
+enum State {
+    /// Not looked at, or too short to tell how it is compressed.
+    New,
+    Plain(Plain),
+    Compressed(Compressed),
+    /// No log. Nothing to do unless it becomes another file.
+    Refused {
+        length: u64,
+    },
+}
+
+/// What one look at a file brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing that could be read now.
+    Idle,
+    /// So many bytes; there may be more.
+    Read { bytes: u64 },
+}
+
+/// Why a file cannot be read now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("the {compression} data is damaged or ends too early: {error}")]
+    Compressed { compression: Compression, error: io::Error },
+    #[error("{0}")]
+    Content(#[from] StreamError),
+}
+
+impl Followed {
+    pub(super) fn new(identity: Identity, path: PathBuf, reading: Reading) -> Self {
+        Self { identity, path, reading, state: State::New, settled: None, trouble: None, missing_rounds: 0 }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What hinders reading it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.as_ref()?;
+        Some(format!("{}: {trouble}", self.path.display()))
+    }
+
+    /// The file was found under this name.
+    pub(super) fn found_at(&mut self, path: PathBuf) {
+        self.path = path;
+        self.missing_rounds = 0;
+    }
+
+    /// The file was not found, unless [`found_at`](Self::found_at) says otherwise.
+    pub(super) const fn not_found(&mut self) {
+        self.missing_rounds = self.missing_rounds.saturating_add(1);
+    }
+
+    /// Whether the file is gone for good, with nothing left to read.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.missing_rounds > MISSING_ROUNDS
+    }
+
+    /// Reads what is new in the file, of which `seen` was seen where it was found.
+    pub(super) fn step(&mut self, seen: Option<Version>, recorder: &mut Recorder) -> Result<Step, Stopped> {
+        let open = match &self.state {
+            State::Plain(plain) => plain.file(),
+            _ => None,
+        };
+        if open.is_none() && (seen.is_none() || seen == self.settled) {
+            return Ok(Step::Idle);
+        }
+        let step = match self.look(open, recorder)? {
+            Ok(step) => {
+                self.trouble = None;
+                step
+            }
+            Err(error) => {
+                self.trouble = Some(error.to_string());
+                Step::Idle
+            }
+        };
+        if step != Step::Idle {
+            // What is being read has not ended.
+            self.missing_rounds = self.missing_rounds.min(1);
+        }
+        Ok(step)
+    }
+
+    /// Where the file was read up to, if that is news. What is before it must be durable.
+    pub(super) fn new_position(&mut self, now: i64) -> io::Result<Option<Position>> {
+        match &mut self.state {
+            State::Plain(plain) => plain.new_position(&self.path, now),
+            State::Compressed(compressed) => Ok(compressed.new_position()),
+            State::New | State::Refused { .. } => Ok(None),
+        }
+    }
+
+    /// The file has ended: its last line counts although no line end follows it.
+    pub(super) fn finish(self, recorder: &mut Recorder) -> Result<(), Stopped> {
+        match self.state {
+            State::Plain(plain) => plain.finish(recorder),
+            State::New | State::Compressed(_) | State::Refused { .. } => Ok(()),
+        }
+    }
+
+    fn look(
+        &mut self,
+        open: Option<io::Result<File>>,
+        recorder: &mut Recorder,
+    ) -> Result<Result<Step, FileError>, Stopped> {
+        let opened = open.unwrap_or_else(|| File::open(&self.path));
+        let (file, version) = match opened.and_then(|file| Version::of(&file).map(|version| (file, version)))
+        {
+            Ok((file, version)) if version.identity == self.identity => (file, version),
+            // Another file took the name, or it goes away as we look: the next round knows more.
+            Ok(_) => return Ok(Ok(Step::Idle)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(Step::Idle)),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if Some(version) == self.settled {
+            return Ok(Ok(Step::Idle));
+        }
+        if let Err(error) = self.begin(&file, version) {
+            return Ok(Err(error.into()));
+        }
+        let step = match &mut self.state {
+            State::New | State::Refused { .. } => Ok(Step::Idle),
+            State::Plain(plain) => plain.read(file, version, recorder)?,
+            State::Compressed(compressed) => compressed.read(&file, version, &self.reading, recorder)?,
+        };
+        let is_refused = matches!(step, Err(FileError::Content(_)));
+        if is_refused {
+            self.state = State::Refused { length: version.length };
+        }
+        let done = match &self.state {
+            State::Compressed(compressed) => compressed.is_done_with(version),
+            State::New | State::Plain(_) | State::Refused { .. } => {
+                step.as_ref().is_ok_and(|step| *step == Step::Idle)
+            }
+        };
+        if done || is_refused {
+            self.settled = Some(version);
+        }
+        Ok(step)
+    }
+
+    /// Sees to it that the state is that of the file at hand.
+    fn begin(&mut self, file: &File, version: Version) -> io::Result<()> {
+        let is_another = match &self.state {
+            State::New => version.length >= HEAD_BYTES,
+            State::Plain(plain) => plain.is_another(file, version.length)?,
+            State::Compressed(_) => false,
+            State::Refused { length } => version.length < *length,
+        };
+        if !is_another {
+            return Ok(());
+        }
+        if !matches!(self.state, State::New) {
+            tracing::info!(file = %self.path.display(), "was written anew: it is read from its beginning");
+            self.reading.begin = None;
+        }
+        if let Some(begin) = &self.reading.begin
+            && !begin.fits(file)?
+        {
+            self.reading.begin = None;
+        }
+        self.state = match Compression::of_file(file)? {
+            Compression::None => State::Plain(Plain::begin(file, &self.reading)?),
+            Compression::Gzip | Compression::Zstd => State::Compressed(Compressed::begin(&self.reading)),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading a file that grows.
+
+use super::file::{FileError, Reading, Step};
+use super::position::{Position, Version, guard};
+use crate::sources::recorder::{Recorder, Stopped};
+use ipstats_formats::{Format, Framer};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// Bytes that are read of one file before others have their turn.
+const TURN_BYTES: u64 = 64 << 20;
+
+/// A file that nobody wrote to for this long is closed between two looks.
+const LIVE: Duration = Duration::from_mins(10);
+
+pub(super) struct Plain {
+    /// Open while the file is live.
+    file: Option<File>,
+    framer: Framer,
+    /// Bytes that were fed to the framer.
+    fed: u64,
+    /// Hash of the bytes before `fed`.
+    guard: String,
+    /// The offset of the last position that was given out.
+    saved_offset: u64,
+}
+
+impl Plain {
+    /// Begins at the checkpoint, which fits the file, or at the start.
+    pub(super) fn begin(file: &File, reading: &Reading) -> io::Result<Self> {
+        let mut plain = Self {
+            file: None,
+            framer: Framer::new(reading.choice, reading.limits),
+            fed: 0,
+            guard: guard(file, 0)?,
+            saved_offset: 0,
+        };
+        if let Some(begin) = &reading.begin {
+            let format = begin.format.as_deref().and_then(|name| name.parse().ok());
+            let mut framer = Framer::new(format.unwrap_or(reading.choice), reading.limits);
+            if framer.feed(&begin.header, &mut Vec::new()).is_ok() {
+                plain = Self {
+                    framer,
+                    fed: begin.offset,
+                    guard: guard(file, begin.offset)?,
+                    saved_offset: begin.offset,
+                    ..plain
+                };
+            }
+        }
+        Ok(plain)
+    }
+
+    /// The file, where it is open.
+    pub(super) fn file(&self) -> Option<io::Result<File>> {
+        self.file.as_ref().map(File::try_clone)
+    }
+
+    /// Whether the file is not what it was: shorter, or with other bytes before the place.
+    pub(super) fn is_another(&self, file: &File, length: u64) -> io::Result<bool> {
+        Ok(length < self.fed || guard(file, self.fed)? != self.guard)
+    }
+
+    /// Reads on, a turn at most.
+    pub(super) fn read(
+        &mut self,
+        mut file: File,
+        version: Version,
+        recorder: &mut Recorder,
+    ) -> Result<Result<Step, FileError>, Stopped> {
+        let begun = self.fed;
+        let read = match file.seek(SeekFrom::Start(self.fed)) {
+            Ok(_) => self.read_on(&mut file, recorder)?,
+            Err(error) => Err(error.into()),
+        };
+        let guarded = guard(&file, self.fed).map(|guard| self.guard = guard);
+        // A source has many files and a process few descriptors: only live files stay open.
+        self.file = (!version.is_older(LIVE)).then_some(file);
+        let step = if self.fed == begun { Step::Idle } else { Step::Read { bytes: self.fed - begun } };
+        Ok(read.and_then(|()| guarded.map(|()| step).map_err(FileError::from)))
+    }
+
+    /// Where the file was read up to, if that is news.
+    pub(super) fn new_position(&mut self, path: &Path, now: i64) -> io::Result<Option<Position>> {
+        let offset = self.fed - self.framer.held_bytes() as u64;
+        if offset == self.saved_offset {
+            return Ok(None);
+        }
+        let file = self.file.as_ref().map_or_else(|| File::open(path), File::try_clone)?;
+        let format = self.framer.format().map(Format::name);
+        let position = Position::new(&file, offset, format, self.framer.header(), now)?;
+        self.saved_offset = offset;
+        Ok(Some(position))
+    }
+
+    /// The file has ended: its last line counts although no line end follows it.
+    pub(super) fn finish(mut self, recorder: &mut Recorder) -> Result<(), Stopped> {
+        let mut frames = Vec::new();
+        // What is no log was said before.
+        let _ = self.framer.finish(&mut frames);
+        recorder.take(&frames)
+    }
+
+    fn read_on(
+        &mut self,
+        file: &mut File,
+        recorder: &mut Recorder,
+    ) -> Result<Result<(), FileError>, Stopped> {
+        let turn_end = self.fed + TURN_BYTES;
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = match file.read(&mut buffer) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            self.fed += count as u64;
+            let pauses = count == 0 || self.fed >= turn_end || recorder.is_stopped();
+            let mut frames = Vec::new();
+            let mut fed = self.framer.feed(buffer.get(..count).unwrap_or_default(), &mut frames);
+            if pauses {
+                fed = fed.and_then(|()| self.framer.cut(&mut frames));
+            }
+            recorder.take(&frames)?;
+            match fed {
+                Err(error) => return Ok(Err(error.into())),
+                Ok(()) if pauses => return Ok(Ok(())),
+                Ok(()) => {}
+            }
+        }
+    }
+}

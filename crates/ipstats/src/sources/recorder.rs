@@ -1,0 +1,166 @@
+//! From frames of one source to durable records and checkpoints; tries again until the store accepts.
+
+use super::account::Account;
+use crate::clock::Clock;
+use crate::config::SourceEntry;
+use crate::ingest::Stop;
+use crate::store::{Store, StoreError};
+use ipstats_formats::{Frame, Settings, Tally};
+use ipstats_model::{Batch, Organization};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// Connections in a batch, as for imports.
+const BATCH_ROWS_MAX: usize = 1 << 16;
+
+/// Pause before the store is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest text of a trouble, in characters.
+const TROUBLE_CHARS_MAX: usize = 500;
+
+/// Records what one source brings; owned by its thread.
+pub(super) struct Recorder {
+    store: Arc<Store>,
+    name: String,
+    organization: Organization,
+    settings: Settings,
+    data_clock: Clock,
+    account: Arc<Account>,
+    stop: Stop,
+    batch: Batch,
+    tally: Tally,
+}
+
+/// The source was told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+impl Recorder {
+    pub(super) fn new(
+        store: Arc<Store>,
+        entry: &SourceEntry,
+        data_clock: Clock,
+        account: Arc<Account>,
+        stop: Stop,
+    ) -> Self {
+        Self {
+            store,
+            name: entry.name.clone(),
+            organization: entry.organization,
+            settings: entry.settings.clone(),
+            data_clock,
+            account,
+            stop,
+            batch: Batch::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// How records are read.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Parses frames; records when there is enough for a batch.
+    pub(super) fn take(&mut self, frames: &[Frame]) -> Result<(), Stopped> {
+        for frame in frames {
+            frame.parse(&self.settings, &mut self.batch, &mut self.tally);
+            if self.batch.len() >= BATCH_ROWS_MAX {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything that was taken durable.
+    pub(super) fn flush(&mut self) -> Result<(), Stopped> {
+        if self.tally.records() == 0 {
+            return Ok(());
+        }
+        let recorded = if self.batch.is_empty() {
+            ipstats_engine::Recorded::default()
+        } else {
+            self.until_accepted(|this| {
+                this.store.record_here(this.organization, &this.batch, this.data_clock.now())
+            })?
+        };
+        self.account.add(&self.tally, recorded, Clock::System.now());
+        self.batch.clear();
+        self.tally = Tally::default();
+        Ok(())
+    }
+
+    /// The checkpoints of this source, by what follows its name.
+    pub(super) fn checkpoints(&self) -> Result<Vec<(String, Vec<u8>)>, Stopped> {
+        let mut kept = self.until_accepted(|this| this.store.checkpoints_here(this.organization))?;
+        let prefix = self.checkpoint_name("");
+        kept.retain_mut(|(name, _)| match name.strip_prefix(&prefix) {
+            Some(rest) => {
+                *name = rest.to_owned();
+                true
+            }
+            None => false,
+        });
+        Ok(kept)
+    }
+
+    /// Writes checkpoints of this source; to be called when what they cover was flushed.
+    pub(super) fn set_checkpoints(&self, checkpoints: &[(String, Option<Vec<u8>>)]) -> Result<(), Stopped> {
+        if checkpoints.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<_> = checkpoints.iter().map(|(name, _)| self.checkpoint_name(name)).collect();
+        let checkpoints: Vec<_> = named
+            .iter()
+            .zip(checkpoints)
+            .map(|(name, (_, position))| (name.as_str(), position.as_deref()))
+            .collect();
+        self.until_accepted(|this| this.store.set_checkpoints_here(this.organization, &checkpoints))
+    }
+
+    /// Says what hinders the source: in its account, and once in the log.
+    pub(super) fn trouble(&self, what: &str) {
+        let what: String = what.chars().take(TROUBLE_CHARS_MAX).collect();
+        if self.account.trouble(what.clone(), Clock::System.now()) {
+            tracing::warn!(source = self.name, "{what}");
+        }
+    }
+
+    /// Says that nothing hinders the source.
+    pub(super) fn recovered(&self) {
+        if self.account.recovered() {
+            tracing::info!(source = self.name, "goes on");
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.requested()
+    }
+
+    /// Waits for `pause`, or until told to stop.
+    pub(super) fn wait(&self, pause: Duration) -> Result<(), Stopped> {
+        if !self.is_stopped() {
+            thread::park_timeout(pause);
+        }
+        if self.is_stopped() { Err(Stopped) } else { Ok(()) }
+    }
+
+    fn checkpoint_name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.name)
+    }
+
+    fn until_accepted<T>(&self, call: impl Fn(&Self) -> Result<T, StoreError>) -> Result<T, Stopped> {
+        loop {
+            match call(self) {
+                Ok(done) => return Ok(done),
+                Err(StoreError::Closed) => return Err(Stopped),
+                Err(error) => {
+                    self.trouble(&crate::telemetry::chain(&error));
+                    self.wait(RETRY_PAUSE)?;
+                }
+            }
+        }
+    }
+}
