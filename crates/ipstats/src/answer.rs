@@ -11,12 +11,20 @@ use serde::Serialize;
 pub struct Answer {
     #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
     context: Option<String>,
+    #[serde(rename = "@odata.type", skip_serializing_if = "Option::is_none")]
+    odata_type: Option<&'static str>,
     ip_address: String,
     /// A decimal integer in a string, as documented.
     org_prevalence: String,
     /// The same number as an integer, as the real service sends it too.
+    #[serde(rename = "organizationPrevalence@odata.type", skip_serializing_if = "Option::is_none")]
+    organization_prevalence_type: Option<&'static str>,
     organization_prevalence: u64,
+    #[serde(rename = "orgFirstSeen@odata.type", skip_serializing_if = "Option::is_none")]
+    org_first_seen_type: Option<&'static str>,
     org_first_seen: Option<String>,
+    #[serde(rename = "orgLastSeen@odata.type", skip_serializing_if = "Option::is_none")]
+    org_last_seen_type: Option<&'static str>,
     org_last_seen: Option<String>,
 }
 
@@ -43,10 +51,14 @@ impl Answer {
         };
         Ok(Self {
             context: None,
+            odata_type: None,
             ip_address: ip.to_string(),
             org_prevalence: prevalence.to_string(),
+            organization_prevalence_type: None,
             organization_prevalence: prevalence,
+            org_first_seen_type: None,
             org_first_seen: first_seen,
+            org_last_seen_type: None,
             org_last_seen: last_seen,
         })
     }
@@ -57,6 +69,18 @@ impl Answer {
         self.context =
             Some(format!("{public_url}/api/$metadata#microsoft.windowsDefenderATP.api.InOrgIPStats"));
         self
+    }
+
+    /// The same answer with its type, and the types of those fields whose values in JSON do not tell them.
+    #[must_use]
+    pub fn with_types(self) -> Self {
+        Self {
+            odata_type: Some("#microsoft.windowsDefenderATP.api.InOrgIPStats"),
+            organization_prevalence_type: Some("#Int64"),
+            org_first_seen_type: Some("#DateTimeOffset"),
+            org_last_seen_type: Some("#DateTimeOffset"),
+            ..self
+        }
     }
 }
 

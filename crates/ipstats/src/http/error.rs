@@ -39,6 +39,10 @@ pub(super) enum ApiError {
     InvalidLookBackHours(String),
     #[error("The query option {0} is not supported.")]
     UnknownQueryOption(String),
+    #[error("{0}.")]
+    Format(String),
+    #[error("OData-MaxVersion {0} asks for a version before 4.0, which is the one this service speaks.")]
+    Version(String),
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
     #[error(
@@ -110,7 +114,9 @@ impl ApiError {
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
             Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
-            Self::UnknownQueryOption(_) => (StatusCode::BAD_REQUEST, "ODataError"),
+            Self::UnknownQueryOption(_) | Self::Format(_) | Self::Version(_) => {
+                (StatusCode::BAD_REQUEST, "ODataError")
+            }
             Self::NoAnswer(no_answer @ NoAnswer::InvalidIpAddress(_)) => {
                 (StatusCode::BAD_REQUEST, no_answer.code())
             }

@@ -1,6 +1,7 @@
 //! What surrounds handlers: one line in the log, a stop for panics, and for questions a limit of time.
 
 use super::error::{ApiError, Failure};
+use super::response_headers;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
@@ -43,7 +44,8 @@ async fn watch(request: Request, next: Next) -> Response {
         application = tracing::field::Empty,
     );
     let started = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
+    response_headers::complete(response.headers_mut());
     log(&span, &response, started.elapsed());
     response
 }

@@ -3,7 +3,7 @@
 use super::app::App;
 use super::bearer::Bearer;
 use super::error::{ApiError, excerpt};
-use super::odata::{self, Metadata};
+use super::odata::{self, Metadata, Options};
 use super::public_urls::AskedUrl;
 use super::quota;
 use crate::answer::Answer;
@@ -27,13 +27,16 @@ pub(super) async fn get(
     quota::spend(&app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
     let ip = ip_in(path, &uri)?;
-    let window = Window::ending_at(app.data_clock.now(), look_back_in(&uri)?);
+    odata::check_version(&headers)?;
+    let (look_back, options) = query_of(&uri)?;
+    let metadata = options.metadata(&headers)?;
+    let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
-    let metadata = Metadata::accepted(&headers);
     let answer = match metadata {
         Metadata::None => answer,
         Metadata::Minimal => answer.with_context(url.as_str()),
+        Metadata::Full => answer.with_context(url.as_str()).with_types(),
     };
     odata::json(&answer, metadata)
 }
@@ -47,19 +50,17 @@ fn ip_in(path: Result<Path<String>, PathRejection>, uri: &Uri) -> Result<Canonic
     Ok(excerpt(&text).parse::<CanonicalIp>()?)
 }
 
-/// `lookBackHours` in the query. Other parameters are ignored, except for OData's own, of which none is supported.
-fn look_back_in(uri: &Uri) -> Result<LookBack, ApiError> {
-    let mut look_back = None;
+/// `lookBackHours` in the query, and OData's own options. Other parameters are ignored.
+fn query_of(uri: &Uri) -> Result<(LookBack, Options), ApiError> {
+    let (mut look_back, mut options) = (None, Options::default());
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        if name.starts_with('$') {
-            return Err(ApiError::UnknownQueryOption(excerpt(&name)));
-        }
+        options.note(&name, &value)?;
         if name.eq_ignore_ascii_case("lookBackHours") && look_back.replace(parse_look_back(&value)?).is_some()
         {
             return Err(ApiError::InvalidLookBackHours("is given twice".to_owned()));
         }
     }
-    Ok(look_back.unwrap_or_default())
+    Ok((look_back.unwrap_or_default(), options))
 }
 
 fn parse_look_back(text: &str) -> Result<LookBack, ApiError> {
@@ -75,7 +76,7 @@ mod tests {
 
     fn look_back(query: &str) -> Result<u16, String> {
         let uri = format!("/api/ips/1.2.3.4/stats?{query}").parse().unwrap();
-        look_back_in(&uri).map(LookBack::hours).map_err(|error| error.to_string())
+        query_of(&uri).map(|(look_back, _)| look_back.hours()).map_err(|error| error.to_string())
     }
 
     #[test]

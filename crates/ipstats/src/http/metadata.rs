@@ -1,11 +1,19 @@
-//! `GET /api/$metadata`: the type of the answer as an OData 4.0 CSDL document.
+//! `GET /api/$metadata`: the types and the operation as an OData 4.0 CSDL document, in XML or in JSON. Needs no token:
+//! it is the same for everybody and holds no data.
 
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use super::error::ApiError;
+use super::odata::{self, Options, Representation};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 
-/// The document that `@odata.context` refers to.
-const DOCUMENT: &str = include_str!("metadata.xml");
+/// The document that `@odata.context` refers to. The two forms say the same; a test converts one into the other.
+const XML: &str = include_str!("metadata.xml");
+const JSON: &str = include_str!("metadata.json");
 
-pub(super) async fn get() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/xml; charset=utf-8")], DOCUMENT)
+pub(super) async fn get(uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    odata::check_version(&headers)?;
+    Ok(match Options::read(&uri)?.document(&headers)? {
+        Representation::Xml => odata::document("application/xml; charset=utf-8", XML),
+        Representation::Json(_) => odata::document("application/json; charset=utf-8", JSON),
+    })
 }

@@ -4,6 +4,7 @@
 //! Only this module names axum. One file an endpoint; each is a few calls from the request to the domain and back. What
 //! can go wrong is one enum a border (`error.rs`, `token_error.rs`), matched exhaustively to what the client sees.
 
+mod accept;
 mod app;
 mod authority;
 mod bearer;
@@ -20,7 +21,9 @@ mod metadata;
 mod odata;
 mod public_urls;
 mod quota;
+mod response_headers;
 mod server;
+mod service_document;
 mod tenant;
 mod tls;
 mod token;
@@ -34,14 +37,17 @@ pub use tls::{Identity, Tls, TlsError};
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+/// Shortest document that is compressed, in bytes. Answers about addresses are shorter than that.
+const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// All routes over `app`.
 pub fn router(app: Arc<App>) -> Entrance {
     let questions = Router::new()
         .route("/api/ips/{ip}/stats", get(ip_stats::get))
         .route("/api/v1.0/ips/{ip}/stats", get(ip_stats::get))
-        .route("/api/$metadata", get(metadata::get))
-        .route("/api/v1.0/$metadata", get(metadata::get))
         .route("/{tenant}/oauth2/token", post(token::post_v1))
         .route("/{tenant}/oauth2/v2.0/token", post(token::post_v2))
         .route("/{tenant}/.well-known/openid-configuration", get(authority::configuration_v1))
@@ -52,10 +58,22 @@ pub fn router(app: Arc<App>) -> Entrance {
         .route("/readyz", get(health::ready));
     // A log may take longer than any question.
     let logs = Router::new().route("/api/ingest/{format}", post(ingest::post));
-    let all = guard::limit_time(questions)
+    let all = guard::limit_time(questions.merge(documents()))
         .merge(logs)
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed);
     let routes = guard::around(all).with_state(Arc::clone(&app));
     Entrance::new(app, routes)
+}
+
+/// What is the same for everybody, and long enough to be worth compressing where a client asks for it.
+fn documents() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api", get(service_document::get))
+        .route("/api/", get(service_document::get))
+        .route("/api/v1.0", get(service_document::get))
+        .route("/api/v1.0/", get(service_document::get))
+        .route("/api/$metadata", get(metadata::get))
+        .route("/api/v1.0/$metadata", get(metadata::get))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)))
 }

@@ -14,6 +14,7 @@ mod follow;
 mod http;
 mod kill;
 mod kill_serve;
+mod peer;
 mod serve;
 mod service;
 mod site;

@@ -6,6 +6,7 @@ mod health;
 mod hosts;
 mod ingest;
 mod ip_stats;
+mod odata;
 mod rate_limits;
 mod routes;
 mod token;

@@ -7,7 +7,6 @@ async fn an_unknown_route_is_404_with_the_error_body() {
     let app = TestApp::new();
     for path in [
         "/",
-        "/api",
         "/api/ips",
         "/api/ips/1.2.3.4",
         "/api/ips/1.2.3.4/stats/",

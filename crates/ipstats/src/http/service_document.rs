@@ -1,0 +1,32 @@
+//! `GET /api`: the OData service document, which lists what there is. Needs no token: it is the same for everybody and
+//! holds no data.
+
+use super::error::ApiError;
+use super::odata::{self, Metadata, Options};
+use super::public_urls::AskedUrl;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde::Serialize;
+
+/// The document (OData JSON Format 4.0, section 5).
+#[derive(Serialize)]
+pub(super) struct ServiceDocument {
+    #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
+    context: Option<String>,
+    value: [Element; 1],
+}
+
+#[derive(Serialize)]
+pub(super) struct Element {
+    name: &'static str,
+    kind: &'static str,
+    url: &'static str,
+}
+
+pub(super) async fn get(url: AskedUrl, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    odata::check_version(&headers)?;
+    let metadata = Options::read(&uri)?.metadata(&headers)?;
+    let context = (metadata != Metadata::None).then(|| format!("{}/api/$metadata", url.as_str()));
+    let ips = Element { name: "ips", kind: "EntitySet", url: "ips" };
+    odata::json(&ServiceDocument { context, value: [ips] }, metadata)
+}
