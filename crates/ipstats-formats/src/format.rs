@@ -16,6 +16,16 @@ pub enum Format {
     MdeHuntingCsv,
     /// Defender or Sentinel hunting export of DeviceNetworkEvents, JSON: `{"Schema":…,"Results":[…]}` or bare rows.
     MdeHuntingJson,
+    /// Suricata EVE: `flow` and `netflow` events.
+    Suricata,
+    /// Sysmon event 3 as JSON: flat (NXLog), of Winlogbeat or Elastic Agent, or `{"Event":…}`.
+    SysmonJson,
+    /// Network events of the Elastic Common Schema: Elastic Defend, Auditbeat, Packetbeat, Filebeat's modules.
+    Ecs,
+    /// OCSF Network Activity (class 4001).
+    Ocsf,
+    /// osquery `socket_events`, as the result log writes them.
+    Osquery,
     /// Our own JSON lines: `device`, `ip`, `time`.
     IpstatsNdjson,
     /// Our own CSV: `device`, `ip`, `time`.
@@ -32,6 +42,8 @@ pub enum FormatChoice {
     Zeek,
     /// Defender DeviceNetworkEvents, any export.
     Mde,
+    /// Sysmon event 3, JSON or EVTX.
+    Sysmon,
     /// This format and no other.
     Exactly(Format),
 }
@@ -44,13 +56,19 @@ pub struct UnknownFormat {
 }
 
 impl Format {
-    /// All formats.
-    pub const ALL: [Self; 7] = [
+    /// All formats, in the order in which a stream is tried on them: a Windows event of Elastic's shippers is both
+    /// Sysmon and ECS.
+    pub const ALL: [Self; 12] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::MdeStreaming,
         Self::MdeHuntingCsv,
         Self::MdeHuntingJson,
+        Self::Suricata,
+        Self::SysmonJson,
+        Self::Ecs,
+        Self::Ocsf,
+        Self::Osquery,
         Self::IpstatsNdjson,
         Self::IpstatsCsv,
     ];
@@ -63,6 +81,11 @@ impl Format {
             Self::MdeStreaming => "mde-streaming",
             Self::MdeHuntingCsv => "mde-hunting-csv",
             Self::MdeHuntingJson => "mde-hunting-json",
+            Self::Suricata => "suricata",
+            Self::SysmonJson => "sysmon-json",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+            Self::Osquery => "osquery",
             Self::IpstatsNdjson => "ndjson",
             Self::IpstatsCsv => "csv",
         }
@@ -72,7 +95,7 @@ impl Format {
 impl FormatChoice {
     /// All choices, the general ones first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Auto, Self::Zeek, Self::Mde].into_iter().chain(Format::ALL.map(Self::Exactly))
+        [Self::Auto, Self::Zeek, Self::Mde, Self::Sysmon].into_iter().chain(Format::ALL.map(Self::Exactly))
     }
 
     /// The names of all choices, in the order of [`all`](Self::all).
@@ -86,6 +109,7 @@ impl FormatChoice {
             Self::Auto => "auto",
             Self::Zeek => "zeek",
             Self::Mde => "mde",
+            Self::Sysmon => "sysmon",
             Self::Exactly(format) => format.name(),
         }
     }
@@ -98,6 +122,7 @@ impl FormatChoice {
             Self::Mde => {
                 matches!(format, Format::MdeStreaming | Format::MdeHuntingCsv | Format::MdeHuntingJson)
             }
+            Self::Sysmon => matches!(format, Format::SysmonJson),
             Self::Exactly(only) => only == format,
         }
     }
@@ -141,9 +166,9 @@ mod tests {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         assert_eq!("zeek-json".parse(), Ok(FormatChoice::Exactly(Format::ZeekJson)));
-        let error = "netflow".parse::<FormatChoice>().unwrap_err().to_string();
+        let error = "conn".parse::<FormatChoice>().unwrap_err().to_string();
         assert!(
-            error.starts_with("\"netflow\" is not a format; known are auto, zeek, mde, zeek-tsv"),
+            error.starts_with("\"conn\" is not a format; known are auto, zeek, mde, sysmon, zeek-tsv"),
             "{error}"
         );
     }

@@ -3,6 +3,7 @@
 use crate::fields::csv::{self, RowScanner};
 use crate::fields::scalar::Scalar;
 use crate::formats::{CsvFormat, JsonFormat, zeek_tsv};
+use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 use crate::settings::Settings;
@@ -23,6 +24,8 @@ pub struct Frame {
     pub(crate) records: Records,
     /// Longest record, in bytes.
     pub(crate) record_bytes_max: usize,
+    /// Halves of flows that came before, for formats that show each direction by itself.
+    pub(crate) halves: Halves,
 }
 
 /// What the bytes of a frame are.
@@ -63,7 +66,7 @@ impl Frame {
         for issue in &self.issues {
             tally.malformed_at(issue.line, issue.problem.clone());
         }
-        let reader = &mut Reader::new(settings, batch, tally);
+        let reader = &mut Reader::new(settings, batch, tally).behind(&self.halves);
         match &self.records {
             Records::Nothing => {}
             Records::ZeekRows(columns) => {
@@ -72,19 +75,46 @@ impl Frame {
             Records::JsonLines(format) => {
                 self.lines(reader, is_blank, |line, reader| json_object(format, line, reader));
             }
-            Records::JsonObjects(format, spans) => self.objects(format, spans, reader),
+            Records::JsonObjects(format, spans) => self.objects(spans, |line, object| {
+                reader.record(line, |reader| json_object(format, object, reader));
+            }),
             Records::CsvRows(table) => self.rows(table, reader),
         }
     }
 
     /// A frame that only tells of issues.
     pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
-        Self { bytes: Vec::new(), first_line: 0, issues, records: Records::Nothing, record_bytes_max: 0 }
+        Self {
+            bytes: Vec::new(),
+            first_line: 0,
+            issues,
+            records: Records::Nothing,
+            record_bytes_max: 0,
+            halves: Halves::default(),
+        }
     }
 
     /// Size of the records, in bytes.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Reads the JSON records for the halves of flows among them, so that `halves` is what the next frame goes on from.
+    pub(crate) fn follow(&mut self, halves: &mut Halves) {
+        self.halves.clone_from(halves);
+        let mut take = |format: &JsonFormat, record: &[u8]| {
+            let half = format.half.zip(str::from_utf8(record).ok()).and_then(|(half, text)| half(text));
+            half.into_iter().for_each(|half| {
+                halves.is_answer(half);
+            });
+        };
+        match &self.records {
+            Records::JsonLines(format) => self.whole_lines(|_, line| {
+                line.into_iter().for_each(|line| take(format, line));
+            }),
+            Records::JsonObjects(format, spans) => self.objects(spans, |_, object| take(format, object)),
+            Records::Nothing | Records::ZeekRows(_) | Records::CsvRows(_) => {}
+        }
     }
 
     fn lines(
@@ -93,6 +123,15 @@ impl Frame {
         is_nothing: fn(&[u8]) -> bool,
         read: impl Fn(&[u8], &mut Reader<'_>) -> Outcome,
     ) {
+        self.whole_lines(|number, line| match line {
+            Ok(line) if is_nothing(line) => {}
+            Ok(line) => reader.record(number, |reader| read(line, reader)),
+            Err(too_long) => reader.record(number, |_| Err(too_long.into())),
+        });
+    }
+
+    /// Gives each line with its number, without its line end.
+    fn whole_lines(&self, mut give: impl FnMut(u64, Result<&[u8], Malformed>)) {
         let mut rest = self.bytes.as_slice();
         let mut number = self.first_line;
         while !rest.is_empty() {
@@ -100,21 +139,19 @@ impl Frame {
             let (line, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             rest = behind.split_first().map_or(&[], |(_, rest)| rest);
             if line.len() > self.record_bytes_max {
-                reader.settle(number, Err(self.too_long().into()));
-            } else if !is_nothing(line) {
-                let outcome = read(line.strip_suffix(b"\r").unwrap_or(line), reader);
-                reader.settle(number, outcome);
+                give(number, Err(self.too_long()));
+            } else {
+                give(number, Ok(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             number += 1;
         }
     }
 
-    fn objects(&self, format: &JsonFormat, spans: &[Span], reader: &mut Reader<'_>) {
+    /// Gives each object with the line it starts on.
+    fn objects(&self, spans: &[Span], mut give: impl FnMut(u64, &[u8])) {
         let mut start = 0;
         for span in spans {
-            let object = self.bytes.get(start..span.end).unwrap_or_default();
-            let outcome = json_object(format, object, reader);
-            reader.settle(span.line, outcome);
+            give(span.line, self.bytes.get(start..span.end).unwrap_or_default());
             start = span.end;
         }
     }
@@ -128,12 +165,12 @@ impl Frame {
             let (row, behind) = end.and_then(|end| rest.split_at_checked(end.length)).unwrap_or((rest, &[]));
             let line = row.strip_suffix(b"\n").unwrap_or(row);
             if line.len() > self.record_bytes_max {
-                reader.settle(number, Err(self.too_long().into()));
+                reader.record(number, |_| Err(self.too_long().into()));
             } else if scanner.is_quoted() {
-                reader.settle(number, Err(Malformed::CutOff.into()));
+                reader.record(number, |_| Err(Malformed::CutOff.into()));
             } else if !is_blank(line) {
-                let outcome = table.read(line.strip_suffix(b"\r").unwrap_or(line), reader);
-                reader.settle(number, outcome);
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                reader.record(number, |reader| table.read(line, reader));
             }
             number += memchr_iter(b'\n', row).count() as u64;
             rest = behind;

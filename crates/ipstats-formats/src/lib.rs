@@ -9,6 +9,7 @@
 //! | `framer` | recognizing a format, and where records start and end |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
+//! | `halves` | which direction of a flow a record shows, where each has one of its own |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
 //!
 //! Architecture Invariant: parsers are total. Every record of a stream ends in exactly one place of the tally: a
@@ -25,6 +26,7 @@ mod format;
 mod formats;
 mod frame;
 mod framer;
+mod halves;
 mod outcome;
 mod reader;
 mod settings;

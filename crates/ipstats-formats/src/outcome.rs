@@ -21,6 +21,8 @@ pub enum NotAConnection {
     Inspected,
     /// Traffic in midstream: the start of the connection was not seen.
     StartNotSeen,
+    /// The record does not say which end opened it.
+    DirectionUnknown,
     /// There is no remote IP.
     NoRemoteIp,
     /// Neither end is internal.
@@ -91,7 +93,7 @@ impl From<DeviceNameError> for Malformed {
 
 impl NotAConnection {
     /// All reasons, in the order of reports.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OtherEvent,
         Self::OtherTenant,
         Self::Inbound,
@@ -99,6 +101,7 @@ impl NotAConnection {
         Self::Failed,
         Self::Inspected,
         Self::StartNotSeen,
+        Self::DirectionUnknown,
         Self::NoRemoteIp,
         Self::NotInternal,
     ];
@@ -113,6 +116,7 @@ impl NotAConnection {
             Self::Failed => "failed",
             Self::Inspected => "inspected",
             Self::StartNotSeen => "startNotSeen",
+            Self::DirectionUnknown => "directionUnknown",
             Self::NoRemoteIp => "noRemoteIp",
             Self::NotInternal => "notInternal",
         }
@@ -128,8 +132,11 @@ impl NotAConnection {
             Self::Failed => "failed or half-open attempt",
             Self::Inspected => "inspected traffic",
             Self::StartNotSeen => "midstream traffic, its start was not seen",
+            Self::DirectionUnknown => "which end opened it is not said",
             Self::NoRemoteIp => "no remote IP",
-            Self::NotInternal => "neither end is internal",
+            Self::NotInternal => {
+                "both ends external; set internal networks, or that the originator is the device"
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rules all formats share: who the device is, which end is internal, and where a record ends up.
 
 use crate::fields::networks::Networks;
+use crate::halves::{Half, Halves};
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
 use crate::tally::Tally;
@@ -15,6 +16,9 @@ pub(crate) struct Reader<'a> {
     tally: &'a mut Tally,
     /// Holds a device name while it is put together.
     device: String,
+    halves: Halves,
+    /// The line the record at hand starts on.
+    line: u64,
 }
 
 /// What became of a record: `Ok` is a connection in the batch.
@@ -47,6 +51,8 @@ pub(crate) struct Flow<'a> {
     /// What the log itself says about the ends; it precedes the configured networks.
     pub(crate) originator_internal: Option<bool>,
     pub(crate) responder_internal: Option<bool>,
+    /// The log's own stable name of the originator, in place of its address.
+    pub(crate) originator_name: Option<&'a str>,
     /// Hardware address of the originator.
     pub(crate) originator_mac: Option<&'a str>,
     pub(crate) progress: Progress,
@@ -55,7 +61,41 @@ pub(crate) struct Flow<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &'a Settings, batch: &'a mut Batch, tally: &'a mut Tally) -> Self {
         let internal = Networks::new(&settings.internal_networks);
-        Self { settings, internal, batch, tally, device: String::new() }
+        Self { settings, internal, batch, tally, device: String::new(), halves: Halves::default(), line: 0 }
+    }
+
+    /// Goes on where these halves of flows came before.
+    pub(crate) fn behind(self, halves: &Halves) -> Self {
+        Self { halves: halves.clone(), ..self }
+    }
+
+    /// Reads the record that starts on `line`, and counts what became of it.
+    pub(crate) fn record(&mut self, line: u64, read: impl FnOnce(&mut Self) -> Outcome) {
+        self.line = line;
+        let outcome = read(self);
+        self.settle(outcome);
+    }
+
+    /// Reads each row of a record that holds several, which count one by one. One without any is another event.
+    pub(crate) fn each<T>(
+        &mut self,
+        rows: impl Iterator<Item = T>,
+        read: impl Fn(T, &mut Self) -> Outcome,
+    ) -> Outcome {
+        let mut last = Err(NotAConnection::OtherEvent.into());
+        for (number, row) in rows.enumerate() {
+            let outcome = read(row, self);
+            let before = std::mem::replace(&mut last, outcome);
+            if number > 0 {
+                self.settle(before);
+            }
+        }
+        last
+    }
+
+    /// Whether a record that shows one direction of a flow is the answer to one that came before.
+    pub(crate) fn is_answer(&mut self, half: Half) -> bool {
+        self.halves.is_answer(half)
     }
 
     pub(crate) const fn settings(&self) -> &Settings {
@@ -68,12 +108,12 @@ impl<'a> Reader<'a> {
         Err(NotAConnection::OtherTenant.into())
     }
 
-    /// Counts what became of the record that starts on `line`. A connection was counted when it was recorded.
-    pub(crate) fn settle(&mut self, line: u64, outcome: Outcome) {
+    /// Counts what became of a record. A connection was counted when it was recorded.
+    fn settle(&mut self, outcome: Outcome) {
         match outcome {
             Ok(()) => {}
             Err(Rejected::NotAConnection(reason)) => self.tally.not_a_connection_for(reason),
-            Err(Rejected::Malformed(problem)) => self.tally.malformed_at(line, problem),
+            Err(Rejected::Malformed(problem)) => self.tally.malformed_at(self.line, problem),
         }
     }
 
@@ -105,22 +145,35 @@ impl<'a> Reader<'a> {
             }
         }
         self.counts(flow.progress)?;
-        match (self.settings.device_from, flow.originator_mac, &self.settings.site) {
-            (DeviceFrom::Mac, Some(mac), _) => {
-                self.named(flow, |name| name.extend(mac.chars().map(|c| c.to_ascii_lowercase())))
-            }
-            (_, _, Some(site)) => self.named(flow, |name| {
+        if let (DeviceFrom::Mac, Some(mac)) = (self.settings.device_from, flow.originator_mac) {
+            let normal = |c: char| if c == '-' { ':' } else { c.to_ascii_lowercase() };
+            return self.named(flow.responder, flow.at, |name| name.extend(mac.chars().map(normal)));
+        }
+        if let Some(name) = flow.originator_name {
+            return self.connection(name, flow.responder, flow.at);
+        }
+        match &self.settings.site {
+            Some(site) => self.named(flow.responder, flow.at, |name| {
                 name.extend([site.as_str(), "/", flow.originator.text().as_str()]);
             }),
-            (_, _, None) => self.connection(flow.originator.text().as_str(), flow.responder, flow.at),
+            None => self.connection(flow.originator.text().as_str(), flow.responder, flow.at),
         }
     }
 
-    fn named(&mut self, flow: &Flow<'_>, write: impl FnOnce(&mut String)) -> Outcome {
+    /// Records that `device`, in lower case, opened a connection to `ip` at `at`.
+    pub(crate) fn lower_case(&mut self, device: &str, ip: CanonicalIp, at: Timestamp) -> Outcome {
+        if device.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.named(ip, at, |name| name.extend(device.chars().map(|c| c.to_ascii_lowercase())))
+        } else {
+            self.connection(device, ip, at)
+        }
+    }
+
+    fn named(&mut self, ip: CanonicalIp, at: Timestamp, write: impl FnOnce(&mut String)) -> Outcome {
         let mut device = std::mem::take(&mut self.device);
         device.clear();
         write(&mut device);
-        let outcome = self.connection(&device, flow.responder, flow.at);
+        let outcome = self.connection(&device, ip, at);
         self.device = device;
         outcome
     }
@@ -155,6 +208,7 @@ mod tests {
             responder,
             originator_internal: None,
             responder_internal: None,
+            originator_name: None,
             originator_mac: None,
             progress: Progress::Opened,
         };
@@ -210,7 +264,11 @@ mod tests {
         assert_eq!(device(&site, mac, [INSIDE, OUTSIDE]), Ok("berlin/10.0.0.1".to_owned()));
         let by_mac = Settings { device_from: DeviceFrom::Mac, ..site };
         assert_eq!(device(&by_mac, mac, [INSIDE, OUTSIDE]), Ok("08:00:27:ab:cd:02".to_owned()));
+        let dashes = |flow: &mut Flow<'_>| flow.originator_mac = Some("08-00-27-AB-CD-02");
+        assert_eq!(device(&by_mac, dashes, [INSIDE, OUTSIDE]), Ok("08:00:27:ab:cd:02".to_owned()));
         assert_eq!(device(&by_mac, |_| {}, [INSIDE, OUTSIDE]), Ok("berlin/10.0.0.1".to_owned()));
+        let instance = |flow: &mut Flow<'_>| flow.originator_name = Some("i-0abc");
+        assert_eq!(device(&by_mac, instance, [INSIDE, OUTSIDE]), Ok("i-0abc".to_owned()));
         let long = Settings { site: Some("x".repeat(300)), ..Settings::default() };
         let error = device(&long, |_| {}, [INSIDE, OUTSIDE]).unwrap_err();
         assert!(matches!(error, Rejected::Malformed(Malformed::DeviceTooLong { bytes: 309 })), "{error:?}");

@@ -30,6 +30,59 @@ impl<T> Default for Nested<T> {
     }
 }
 
+/// The texts of a field that holds one text or an array of them; whatever else is in it is nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Texts<'a>(Vec<Cow<'a, str>>);
+
+/// The objects of an array; whatever else is in it, or in its place, is nothing.
+#[derive(Debug)]
+pub(crate) struct Many<T>(pub(crate) Vec<T>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl Texts<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.iter().any(|text| text == word)
+    }
+}
+
+/// The visits of values that are nothing where an object or an array belongs.
+macro_rules! nothing_else {
+    () => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Default::default())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Default::default())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Default::default())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Default::default())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Default::default())
+        }
+    };
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
@@ -79,8 +132,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         IgnoredAny.visit_seq(sequence).map(|_| Scalar::Compound)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        IgnoredAny.visit_map(map).map(|_| Scalar::Compound)
+    /// An element of XML that has attributes is an object in JSON, and its value is the `#text` in it.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut value = Scalar::Compound;
+        while let Some(key) = map.next_key::<Scalar<'de>>()? {
+            match key {
+                Scalar::Text(key) if key == "#text" => value = map.next_value()?,
+                _ => map.next_value::<IgnoredAny>().map(|_| ())?,
+            }
+        }
+        Ok(value)
     }
 }
 
@@ -107,29 +168,85 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NestedVisitor<T> {
         IgnoredAny.visit_seq(sequence).map(|_| None)
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
         Ok(None)
     }
+
+    nothing_else!();
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextsVisitor).map(Self)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Borrowed(text)])
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Owned(text.to_owned())])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(value) = sequence.next_element()? {
+            if let Scalar::Text(text) = value {
+                texts.push(text);
+            }
+        }
+        Ok(texts)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Vec::new())
+    }
+
+    nothing_else!();
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ManyVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ManyVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(Nested(object)) = sequence.next_element()? {
+            objects.extend(object);
+        }
+        Ok(objects)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Vec::new())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    nothing_else!();
 }
 
 #[cfg(test)]
@@ -164,6 +281,8 @@ mod tests {
             (r#"{"a":"x"}"#, Scalar::Text("x".into())),
             (r#"{"a":"\u0078\n"}"#, Scalar::Text("x\n".into())),
             (r#" {"a":[1,{"b":[]}],"z":{"y":{}}} "#, Scalar::Compound),
+            (r#"{"a":{"b":"x"}}"#, Scalar::Compound),
+            (r##"{"a":{"#attributes":{"q":[]},"#text":3}}"##, Scalar::Integer(3)),
         ] {
             assert_eq!(object::<Record<'_>>(json).unwrap().a, expected, "{json}");
         }

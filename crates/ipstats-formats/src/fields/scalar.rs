@@ -55,13 +55,45 @@ impl Scalar<'_> {
         time.ok_or_else(|| self.is_not(A_TIME, field))
     }
 
+    /// The time in UTC: as [`time`](Self::time), or a whole number of milliseconds since the epoch, which no seconds
+    /// look like.
+    pub(crate) fn time_or_millis(&self, field: &'static str) -> Result<Timestamp, Malformed> {
+        self.time(field, Zone::Utc).or_else(|problem| {
+            let milliseconds = match self {
+                Self::Integer(milliseconds) => Some(*milliseconds),
+                Self::Text(text) => text.parse().ok(),
+                _ => None,
+            };
+            milliseconds.and_then(|number: i64| time::from_seconds(number.div_euclid(1000))).ok_or(problem)
+        })
+    }
+
+    /// The whole number, also where it is written as text.
+    pub(crate) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether the field is this text.
+    pub(crate) fn is(&self, word: &str) -> bool {
+        matches!(self, Self::Text(text) if text == word)
+    }
+
+    /// Whether the field is null, absent or empty.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Null) || matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     /// Yes, no, or not said.
     pub(crate) fn flag(&self) -> Option<bool> {
         match self {
             Self::Bool(flag) => Some(*flag),
             Self::Text(text) => match text.as_ref() {
-                "T" | "true" => Some(true),
-                "F" | "false" => Some(false),
+                "T" | "true" | "True" | "TRUE" => Some(true),
+                "F" | "false" | "False" | "FALSE" => Some(false),
                 _ => None,
             },
             _ => None,

@@ -14,7 +14,7 @@ pub(crate) enum Zone {
 /// RFC 3339 or ISO 8601 text, or seconds since the epoch in decimal.
 pub(crate) fn from_text(text: &str, zone: Zone) -> Option<Timestamp> {
     from_epoch_text(text.as_bytes())
-        .or_else(|| from_utc_shape(text.as_bytes()))
+        .or_else(|| from_usual_shape(text.as_bytes(), zone))
         .or_else(|| from_civil_text(text, zone))
 }
 
@@ -61,22 +61,16 @@ pub(crate) fn from_seconds_float(seconds: f64) -> Option<Timestamp> {
     if seconds.is_finite() { from_seconds(whole) } else { None }
 }
 
-/// The shape almost every record has, `2017-08-29T13:32:59[.fraction]Z`, read in place.
-fn from_utc_shape(text: &[u8]) -> Option<Timestamp> {
+/// The shape almost every record has, read in place: `2017-08-29T13:32:59`, or with a space for the `T`; a fraction or
+/// none; then `Z`, an offset (`+0200`, `+02:00`), or nothing where that is UTC.
+fn from_usual_shape(text: &[u8], zone: Zone) -> Option<Timestamp> {
     let (date_time, rest) = text.split_first_chunk::<19>()?;
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = *date_time
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] =
+        *date_time
     else {
         return None;
     };
-    match rest {
-        b"Z" => {}
-        [b'.', fraction @ .., b'Z'] if !fraction.is_empty() && fraction.iter().all(u8::is_ascii_digit) => {}
-        _ => return None,
-    }
-    let two = |tens: u8, ones: u8| {
-        (tens.is_ascii_digit() && ones.is_ascii_digit())
-            .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-    };
+    let offset = offset_seconds(without_fraction(rest)?, zone)?;
     let (year, month, day) = (two(y1, y2)? * 100 + two(y3, y4)?, two(m1, m2)?, two(d1, d2)?);
     let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
     // Leap seconds, and years jiff does not represent in every zone, go the long way.
@@ -84,7 +78,34 @@ fn from_utc_shape(text: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let days = days_since_epoch(year, month, day)?;
-    Some(Timestamp::from_second(days * 86_400 + hour * 3600 + minute * 60 + second))
+    Some(Timestamp::from_second(days * 86_400 + hour * 3600 + minute * 60 + second - offset))
+}
+
+/// What follows a fraction of seconds, or all of it where there is none.
+fn without_fraction(text: &[u8]) -> Option<&[u8]> {
+    let [b'.', fraction @ ..] = text else { return Some(text) };
+    let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 { None } else { fraction.get(digits..) }
+}
+
+/// Seconds that a zone is ahead of UTC.
+fn offset_seconds(text: &[u8], zone: Zone) -> Option<i64> {
+    let (sign, digits) = match text {
+        b"Z" => return Some(0),
+        [] if zone == Zone::Utc => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let ([h1, h2, b':', n1, n2] | [h1, h2, n1, n2]) = *digits else { return None };
+    let (hours, minutes) = (two(h1, h2)?, two(n1, n2)?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Two decimal digits.
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit())
+        .then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar, or nothing if there is no such date.
@@ -144,6 +165,8 @@ mod tests {
             ("2023-12-21T19:04:59Z", "2023-12-21T19:04:59Z"),
             ("2023-12-21 19:04:59Z", "2023-12-21T19:04:59Z"),
             ("2023-12-21T21:04:59.5+02:00", "2023-12-21T19:04:59Z"),
+            ("2023-12-21T21:04:59.500000+0200", "2023-12-21T19:04:59Z"),
+            ("2023-12-21T14:34:59-0430", "2023-12-21T19:04:59Z"),
             ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
             ("2200-12-31T23:59:59Z", "2200-12-31T23:59:59Z"),
         ] {
@@ -205,8 +228,20 @@ mod tests {
         #[test]
         fn the_fast_path_agrees_with_the_model(seconds in -62_135_596_800_i64..253_370_764_800) {
             let text = Timestamp::from_second(seconds).to_string();
-            prop_assert_eq!(from_utc_shape(text.as_bytes()), Some(Timestamp::from_second(seconds)));
+            let fast = from_usual_shape(text.as_bytes(), Zone::Required);
+            prop_assert_eq!(fast, Some(Timestamp::from_second(seconds)));
             prop_assert_eq!(text.parse::<Timestamp>().ok(), Some(Timestamp::from_second(seconds)));
+        }
+
+        #[test]
+        fn offsets_agree_with_the_model(hours in -23_i32..24, minutes in 0..60, colon: bool, space: bool) {
+            let colon = if colon { ":" } else { "" };
+            let t = if space { ' ' } else { 'T' };
+            let text = format!("2024-03-01{t}10:20:30.5{hours:+03}{colon}{minutes:02}");
+            prop_assert!(from_usual_shape(text.as_bytes(), Zone::Required).is_some());
+            let sign = if hours < 0 { '-' } else { '+' };
+            let model = format!("2024-03-01T10:20:30.5{sign}{:02}:{minutes:02}", hours.abs());
+            prop_assert_eq!(from_text(&text, Zone::Required), model.parse::<Timestamp>().ok(), "{}", text);
         }
 
         #[test]

@@ -11,12 +11,13 @@ use serde::Deserialize;
 
 pub(crate) const JSON: JsonFormat = JsonFormat {
     format: Format::IpstatsNdjson,
-    recognizes: |keys| keys.has("device") && keys.has("ip") && keys.has("time"),
+    recognizes: |keys| keys.has_top("device") && keys.has_top("ip") && keys.has_top("time"),
     lists: &[],
     record: |text, reader| {
         let record: Record<'_> = json::object(text)?;
         read(&record.device, &record.ip, &record.time, reader)
     },
+    half: None,
 };
 
 pub(crate) const CSV: CsvFormat = CsvFormat {

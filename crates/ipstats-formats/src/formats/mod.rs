@@ -3,10 +3,17 @@
 //! To add a format: a file here that states its [`JsonFormat`] or [`CsvFormat`], a variant of [`Format`], and its
 //! line in [`grammar`]. Samples in `testdata/<format>/` are found by the snapshot tests.
 
+mod ecs;
 mod ipstats;
 mod mde;
 mod mde_hunting;
 mod mde_streaming;
+mod ocsf;
+mod osquery;
+mod suricata;
+mod sysmon;
+mod sysmon_json;
+mod winlog;
 mod zeek;
 pub(crate) mod zeek_json;
 pub(crate) mod zeek_tsv;
@@ -14,6 +21,7 @@ pub(crate) mod zeek_tsv;
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
 use crate::framer::JsonKeys;
+use crate::halves::Half;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 
@@ -48,6 +56,8 @@ pub(crate) struct JsonFormat {
     pub(crate) lists: &'static [&'static str],
     /// Reads a record: the text of one JSON object.
     pub(crate) record: fn(&str, &mut Reader<'_>) -> Outcome,
+    /// The half of a flow that a record shows, if it shows one, in formats that show each direction by itself.
+    pub(crate) half: Option<fn(&str) -> Option<Half>>,
 }
 
 /// What a stream of `format` is made of.
@@ -58,6 +68,11 @@ pub(crate) const fn grammar(format: Format) -> Grammar {
         Format::MdeStreaming => Grammar::Json(&mde_streaming::FORMAT),
         Format::MdeHuntingCsv => Grammar::Csv(&mde_hunting::CSV),
         Format::MdeHuntingJson => Grammar::Json(&mde_hunting::JSON),
+        Format::Suricata => Grammar::Json(&suricata::FORMAT),
+        Format::SysmonJson => Grammar::Json(&sysmon_json::FORMAT),
+        Format::Ecs => Grammar::Json(&ecs::FORMAT),
+        Format::Ocsf => Grammar::Json(&ocsf::FORMAT),
+        Format::Osquery => Grammar::Json(&osquery::FORMAT),
         Format::IpstatsNdjson => Grammar::Json(&ipstats::JSON),
         Format::IpstatsCsv => Grammar::Csv(&ipstats::CSV),
     }

@@ -1,14 +1,12 @@
 //! Zeek conn.log as JSON (also Corelight): `id.orig_h`, `id_orig_h` or a nested `id`.
 
 use crate::fields::json::{self, Nested};
-use crate::fields::scalar::{A_TIME, Scalar};
-use crate::fields::time::{self, Zone};
+use crate::fields::scalar::Scalar;
 use crate::format::Format;
 use crate::formats::JsonFormat;
 use crate::formats::zeek;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader};
-use ipstats_model::Timestamp;
 use serde::Deserialize;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
@@ -19,6 +17,7 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: |text, reader| read(&json::object(text)?, reader),
+    half: None,
 };
 
 /// A record. `_write_ts` is when it was written, not when the connection began, and is not read.
@@ -69,22 +68,14 @@ fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
         None => (&record.orig_h, &record.resp_h),
     };
     reader.flow(&Flow {
-        at: time(&record.ts)?,
+        // Whole milliseconds are `JSON::TS_MILLIS`.
+        at: record.ts.time_or_millis("ts")?,
         originator: originator.ip("id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?,
         responder: responder.ip("id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
         originator_internal: record.local_orig.flag(),
         responder_internal: record.local_resp.flag(),
+        originator_name: None,
         originator_mac: record.orig_l2_addr.text("orig_l2_addr")?,
         progress,
-    })
-}
-
-/// `ts`: seconds as a number or text, ISO 8601, or whole milliseconds (`JSON::TS_MILLIS`), which no seconds look like.
-fn time(ts: &Scalar<'_>) -> Result<Timestamp, Malformed> {
-    ts.time("ts", Zone::Utc).or_else(|problem| match ts {
-        Scalar::Integer(milliseconds) => {
-            time::from_seconds(milliseconds.div_euclid(1000)).ok_or_else(|| ts.is_not(A_TIME, "ts"))
-        }
-        _ => Err(problem),
     })
 }

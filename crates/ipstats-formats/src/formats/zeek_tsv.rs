@@ -92,6 +92,7 @@ impl Columns {
             responder: row.ip(Field::Responder, "id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
             originator_internal: row.flag(Field::LocalOriginator),
             responder_internal: row.flag(Field::LocalResponder),
+            originator_name: None,
             originator_mac: match row.get(Field::OriginatorMac) {
                 Some(mac) => Some(str::from_utf8(mac).map_err(|_| Malformed::NotUtf8)?),
                 None => None,

@@ -4,6 +4,7 @@ use super::{FRAME_BYTES, PIECE_BYTES};
 use crate::error::StreamError;
 use crate::fields::csv::RowScanner;
 use crate::frame::{Frame, Records};
+use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
@@ -136,6 +137,7 @@ impl Block {
             issues: self.issues,
             records,
             record_bytes_max: limits.line_bytes_max,
+            halves: Halves::default(),
         }
     }
 }

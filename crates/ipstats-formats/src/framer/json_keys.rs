@@ -11,6 +11,8 @@ pub(crate) struct JsonKeys<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Key<'a> {
     name: &'a [u8],
+    /// Of an object that is in no other object.
+    is_top: bool,
     /// Of a top-level object, and its value is an array.
     is_list: bool,
 }
@@ -19,13 +21,17 @@ impl<'a> JsonKeys<'a> {
     /// The keys in `text`.
     pub(super) fn new(text: &'a [u8]) -> Self {
         let mut found = Self { keys: Vec::new(), first_end: None };
-        let mut depth = 0_usize;
+        let (mut depth, mut objects) = (0_usize, 0_usize);
         let mut at = 0;
         while let Some(byte) = text.get(at) {
             at += 1;
             match byte {
-                b'{' | b'[' => depth += 1,
+                b'{' | b'[' => {
+                    depth += 1;
+                    objects += usize::from(*byte == b'{');
+                }
                 b'}' | b']' => {
+                    objects = objects.saturating_sub(usize::from(*byte == b'}'));
                     depth = depth.saturating_sub(1);
                     if depth == 0 && found.first_end.is_none() {
                         found.first_end = Some(at);
@@ -38,7 +44,7 @@ impl<'a> JsonKeys<'a> {
                     let behind = text.get(at..).unwrap_or_default().trim_ascii_start();
                     if let Some((b':', value)) = behind.split_first() {
                         let is_list = depth == 1 && value.trim_ascii_start().starts_with(b"[");
-                        found.keys.push(Key { name, is_list });
+                        found.keys.push(Key { name, is_top: objects == 1, is_list });
                     }
                 }
                 _ => {}
@@ -50,6 +56,11 @@ impl<'a> JsonKeys<'a> {
     /// Whether there is a key `name`, at any depth.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.keys.iter().any(|key| key.name == name.as_bytes())
+    }
+
+    /// Whether a record has a key `name` itself, not only an object inside it.
+    pub(crate) fn has_top(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.is_top && key.name == name.as_bytes())
     }
 
     /// Whether a top-level object has a key `name` whose value is an array.
@@ -88,6 +99,9 @@ mod tests {
             assert_eq!((keys.has(name), keys.has_list(name)), (has, is_list), "{name}");
         }
         assert!(keys.has("f") && !keys.has("g") && !keys.has("b\\\""));
+        assert!(keys.has_top("a") && keys.has_top("c") && !keys.has_top("d") && keys.has_top("f"));
+        assert!(JsonKeys::new(br#"[{"a":{"b":1}},{"c""#).has_top("a"));
+        assert!(!JsonKeys::new(br#"[{"a":{"b":1}},{"c""#).has_top("b"));
         assert_eq!(keys.first_end(), None);
         assert_eq!(JsonKeys::new(br#"{"a":["}"]} {"#).first_end(), Some(11));
     }

@@ -18,6 +18,7 @@ use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
 use crate::formats::JsonFormat;
 use crate::frame::{Frame, Records};
+use crate::halves::Halves;
 use crate::settings::Limits;
 use blocks::{Blocks, Lines};
 use csv::CsvFramer;
@@ -38,6 +39,7 @@ pub struct Framer {
     limits: Limits,
     state: State,
     format: Option<Format>,
+    halves: Halves,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,12 @@ enum State {
 impl Framer {
     /// A framer for one stream that has one of the chosen formats.
     pub fn new(choice: FormatChoice, limits: Limits) -> Self {
-        Self { limits, state: State::Recognizing(Recognizer::new(choice)), format: None }
+        Self {
+            limits,
+            state: State::Recognizing(Recognizer::new(choice)),
+            format: None,
+            halves: Halves::default(),
+        }
     }
 
     /// Takes the next bytes of the stream and appends the frames that are now complete to `frames`.
@@ -62,7 +69,9 @@ impl Framer {
     /// After an error the framer gives no more frames, and every call returns the same error.
     pub fn feed(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         for piece in bytes.chunks(PIECE_BYTES) {
+            let before = frames.len();
             let result = self.piece(piece, frames);
+            self.follow(frames.get_mut(before..).unwrap_or_default());
             self.fuse(result)?;
         }
         Ok(())
@@ -114,7 +123,9 @@ impl Framer {
 
     /// The stream is at its end: appends the last frames to `frames`.
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let before = frames.len();
         let result = self.rest(frames);
+        self.follow(frames.get_mut(before..).unwrap_or_default());
         self.fuse(result)
     }
 
@@ -182,6 +193,19 @@ impl Framer {
         };
         self.format = Some(layout.format());
         self.piece(&window, frames)
+    }
+
+    /// Gives new frames what they need to know of those before them.
+    fn follow(&mut self, frames: &mut [Frame]) {
+        let shows_halves = |format: &JsonFormat| format.half.is_some();
+        let is_followed = match &self.state {
+            State::JsonLines(format, _) => shows_halves(format),
+            State::JsonDocuments(documents) => shows_halves(documents.format()),
+            State::Recognizing(_) | State::Zeek(_) | State::Csv(_) | State::Failed(_) => false,
+        };
+        if is_followed {
+            frames.iter_mut().for_each(|frame| frame.follow(&mut self.halves));
+        }
     }
 
     fn fuse(&mut self, result: Result<(), StreamError>) -> Result<(), StreamError> {

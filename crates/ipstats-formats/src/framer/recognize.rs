@@ -137,9 +137,7 @@ impl Recognizer {
         match trimmed.first() {
             Some(b'{' | b'[') => {
                 let keys = JsonKeys::new(line);
-                let Some(json) = json_formats().find(|json| (json.recognizes)(&keys)) else {
-                    return Ok(None);
-                };
+                let Some(json) = self.json_format(&keys) else { return Ok(None) };
                 self.admit(json_layout(json, &keys, JsonStyle::of_first_line(line)), trimmed).map(Some)
             }
             Some(b'#') if is_zeek_header(trimmed) => self.admit(Layout::ZeekTsv, trimmed).map(Some),
@@ -154,10 +152,17 @@ impl Recognizer {
     fn by_window(&self, view: &[u8]) -> Result<Layout, StreamError> {
         let keys = JsonKeys::new(view);
         let style = self.first_line.unwrap_or(JsonStyle::Documents);
-        match json_formats().find(|json| (json.recognizes)(&keys)) {
+        match self.json_format(&keys) {
             Some(json) => self.admit(json_layout(json, &keys, style), view.trim_ascii()),
             None => Err(self.not_recognized(None, view.trim_ascii())),
         }
+    }
+
+    /// The first format that has these keys, of those that are admitted if there is one.
+    fn json_format(&self, keys: &JsonKeys<'_>) -> Option<&'static JsonFormat> {
+        let mut fitting = json_formats().filter(|json| (json.recognizes)(keys)).peekable();
+        let first = fitting.peek().copied();
+        fitting.find(|json| self.choice.admits(json.format)).or(first)
     }
 
     fn admit(&self, layout: Layout, start: &[u8]) -> Result<Layout, StreamError> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// Pieces that streams of all formats are made of, whole and broken.
-const PIECES: [&str; 42] = [
+const PIECES: [&str; 53] = [
     "#separator \\x09\n",
     "#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n",
     "#fields\tconn_state\tts\tid.resp_h\tid.orig_h\n",
@@ -29,6 +29,26 @@ const PIECES: [&str; 42] = [
      \"RemoteIP\":\"8.8.8.8\",\"ActionType\":\"ConnectionSuccess\"}}",
     "{\"Timestamp\":8,\"DeviceId\":\"pc\",\"RemoteIP\":\"8.8.8.8\",\"ActionType\":\"ConnectionSuccess\"}",
     "{\"records\": [",
+    "{\"event_type\":\"flow\",\"timestamp\":\"\",\"src_ip\":\"10.0.0.1\",\"dest_ip\":\"8.8.8.8\",\
+     \"flow\":{\"start\":\"2026-11-01T10:00:00+0200\",\"state\":\"closed\"}}\n",
+    "{\"event_type\":\"netflow\",\"timestamp\":\"\",\"flow_id\":1,\"src_ip\":\"10.0.0.1\",\"dest_ip\":\"10.0.0.2\",\
+     \"netflow\":{\"start\":\"2026-11-01T10:00:00+0200\"}}\n",
+    "{\"event_type\":\"netflow\",\"timestamp\":\"\",\"flow_id\":1,\"src_ip\":\"10.0.0.2\",\"dest_ip\":\"10.0.0.1\",\
+     \"netflow\":{\"start\":\"2026-11-01T10:00:00+0200\"}}\n",
+    "{\"event_type\":\"netflow\",\"timestamp\":\"\",\"flow_id\":1,\"src_ip\":\"10.0.0.2\",\"dest_ip\":\"10.0.0.1\"}\n",
+    "{\"EventID\":3,\"SourceName\":\"Microsoft-Windows-Sysmon\",\"Hostname\":\"PC\",\"Initiated\":\"true\",\
+     \"DestinationIp\":\"8.8.8.8\",\"UtcTime\":\"2026-11-01 10:00:00.1\"}\n",
+    "{\"@timestamp\":\"2026-11-01T10:00:00Z\",\"winlog\":{\"event_id\":\"3\",\"provider_name\":\"Microsoft-Windows-Sysmon\",\
+     \"computer_name\":\"pc\",\"event_data\":{\"Initiated\":\"true\",\"DestinationIp\":\"8.8.8.8\"}}}\n",
+    "{\"@timestamp\":\"2026-11-01T10:00:00Z\",\"host\":{\"id\":\"h\"},\"source\":{\"ip\":\"10.0.0.1\"},\
+     \"destination\":{\"ip\":\"8.8.8.8\"},\"network\":{\"direction\":\"egress\"},\"event\":{\"category\":[\"network\"]}}",
+    "{\"class_uid\":4001,\"activity_id\":1,\"time\":1793527206000,\"device\":{\"uid\":\"d\"},\
+     \"dst_endpoint\":{\"ip\":\"8.8.8.8\"}}\n",
+    "{\"hostIdentifier\":\"h\",\"unixTime\":7,\"columns\":{\"action\":\"connect\",\"success\":\"1\",\
+     \"remote_address\":\"8.8.8.8\"}}\n",
+    "{\"hostIdentifier\":\"h\",\"unixTime\":7,\"snapshot\":[{\"action\":\"connect\",\"success\":\"1\",\
+     \"remote_address\":\"8.8.8.8\"},{\"action\":\"bind\"},{\"action\":\"connect\",\"remote_address\":7}]}\n",
+    "{\"snapshot\":[",
     "{\"Schema\":[{}],\"Results\":\n[",
     "{\"x\":[1,{\"y\":\"z\"}]}",
     "]}",

@@ -4,6 +4,7 @@ use crate::support::{Read, read, read_pieces};
 use ipstats_formats::{Format, FormatChoice, Originator, Settings};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -182,6 +183,75 @@ fn the_hunting_export_agrees_with_a_naive_parser() {
         assert_eq!(got.connections, expected);
         assert_eq!(got.issues(), [""; 0]);
         assert_eq!(got.tally.records(), 129);
+    }
+}
+
+/// The lines of a gzipped log as JSON.
+fn shared_json_lines(name: &str) -> Option<(Vec<u8>, Vec<Value>)> {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(shared(name)?.as_slice()).read_to_end(&mut text).unwrap();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let records = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+    Some((text, records))
+}
+
+/// A time as jiff reads it, in whole seconds.
+fn seconds(text: &str) -> jiff::Timestamp {
+    let time: jiff::Timestamp = text.parse().unwrap();
+    jiff::Timestamp::from_second(time.as_second()).unwrap()
+}
+
+#[test]
+fn the_suricata_log_agrees_with_a_naive_parser() {
+    let Some((bytes, records)) = shared_json_lines("suricata/slips-test6-eve.json.gz") else { return };
+    let (mut connections, mut reasons) = (Vec::new(), BTreeMap::<&str, u64>::new());
+    for record in &records {
+        let ip = |field: &str| record[field].as_str().unwrap().parse::<IpAddr>().unwrap();
+        let state = record["flow"]["state"].as_str();
+        let reason = if record["event_type"] != "flow" {
+            "otherEvent"
+        } else if !is_internal(ip("src_ip")) {
+            if is_internal(ip("dest_ip")) { "inbound" } else { "notInternal" }
+        } else if state == Some("new") {
+            "failed"
+        } else {
+            assert!(matches!(state, Some("established" | "closed")), "{record}");
+            let at = seconds(record["flow"]["start"].as_str().unwrap());
+            connections.push(format!("{} {} {at}", ip("src_ip"), ip("dest_ip")));
+            continue;
+        };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    assert_eq!(records.len(), 5000);
+    assert!(connections.len() > 200, "{}", connections.len());
+    for choice in [FormatChoice::Auto, Format::Suricata.into()] {
+        let got = read_pieces(choice, &Settings::default(), bytes.chunks(1 << 16));
+        agree(&got, Format::Suricata, &(connections.clone(), reasons.clone()));
+    }
+}
+
+#[test]
+fn the_windows_log_agrees_with_a_naive_parser() {
+    let Some((bytes, records)) = shared_json_lines("sysmon/otrf-covenant-psremoting.json.gz") else { return };
+    let (mut connections, mut reasons) = (Vec::new(), BTreeMap::<&str, u64>::new());
+    for record in &records {
+        let text = |field: &str| record[field].as_str().unwrap();
+        let reason = if record["EventID"] != 3 || text("Channel") != "Microsoft-Windows-Sysmon/Operational" {
+            "otherEvent"
+        } else if text("Initiated") != "true" {
+            "inbound"
+        } else {
+            let at = seconds(&format!("{}Z", text("UtcTime")));
+            let ip: IpAddr = text("DestinationIp").parse().unwrap();
+            connections.push(format!("{} {ip} {at}", text("Hostname").to_lowercase()));
+            continue;
+        };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    assert_eq!((connections.len(), reasons["inbound"]), (185, 91));
+    for choice in [FormatChoice::Auto, FormatChoice::Sysmon, Format::SysmonJson.into()] {
+        let got = read_pieces(choice, &Settings::default(), bytes.chunks(1 << 16));
+        agree(&got, Format::SysmonJson, &(connections.clone(), reasons.clone()));
     }
 }
 

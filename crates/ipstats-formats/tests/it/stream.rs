@@ -27,8 +27,8 @@ fn nothing_is_no_error() {
 
 #[test]
 fn what_is_not_recognized_is_shown_with_a_way_out() {
-    let names = "name the format (zeek, mde, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, \
-                 mde-hunting-json, ndjson, csv)";
+    let names = "name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, \
+                 mde-hunting-json, suricata, sysmon-json, ecs, ocsf, osquery, ndjson, csv)";
     for (choice, text, what) in [
         (FormatChoice::Auto, "hello, world\n", "format not recognized: it starts with \"hello, world\""),
         (FormatChoice::Auto, r#"{"a":1}"#, "format not recognized: it starts with \"{\\\"a\\\":1}\""),

@@ -1,0 +1,112 @@
+//! osquery's `socket_events`, as its result log writes them: an event a record, a batch of differences, or a snapshot.
+
+use crate::fields::json::{self, Many, Nested};
+use crate::fields::scalar::Scalar;
+use crate::fields::time::Zone;
+use crate::format::Format;
+use crate::formats::JsonFormat;
+use crate::outcome::NotAConnection;
+use crate::reader::{Outcome, Progress, Reader};
+use serde::Deserialize;
+
+pub(crate) const FORMAT: JsonFormat = JsonFormat {
+    format: Format::Osquery,
+    recognizes: |keys| {
+        let identified = keys.has_top("hostIdentifier") || keys.has_top("host_identifier");
+        let parts = ["columns", "snapshot", "diffResults", "unixTime"];
+        identified && parts.into_iter().any(|part| keys.has_top(part))
+    },
+    lists: &[],
+    record: |text, reader| json::object::<Results<'_>>(text)?.read(reader),
+    half: None,
+};
+
+/// A record of the result log.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Results<'a> {
+    #[serde(borrow, rename = "hostIdentifier", alias = "host_identifier")]
+    host_identifier: Scalar<'a>,
+    #[serde(borrow, rename = "unixTime", alias = "unix_time")]
+    unix_time: Scalar<'a>,
+    #[serde(borrow)]
+    action: Scalar<'a>,
+    /// One row (`--logger_event_type`, the default).
+    #[serde(borrow)]
+    columns: Nested<Row<'a>>,
+    /// The rows of a query that is logged as a snapshot.
+    #[serde(borrow)]
+    snapshot: Many<Row<'a>>,
+    /// All differences of a query at once (`--nologger_event_type`).
+    #[serde(borrow, rename = "diffResults")]
+    differences: Nested<Differences<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Differences<'a> {
+    #[serde(borrow)]
+    added: Many<Row<'a>>,
+}
+
+/// A row of `socket_events`. Other tables have no such `action`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Row<'a> {
+    #[serde(borrow)]
+    action: Scalar<'a>,
+    #[serde(borrow)]
+    status: Scalar<'a>,
+    /// The predecessor of `status`.
+    #[serde(borrow)]
+    success: Scalar<'a>,
+    #[serde(borrow)]
+    remote_address: Scalar<'a>,
+    #[serde(borrow)]
+    time: Scalar<'a>,
+}
+
+impl Results<'_> {
+    fn read(&self, reader: &mut Reader<'_>) -> Outcome {
+        // Events are only ever added. What a query calls removed is not news.
+        if self.action.is("removed") {
+            return Err(NotAConnection::OtherEvent.into());
+        }
+        let differences = self.differences.0.as_ref().map_or(&[][..], |rows| &rows.added.0);
+        let rows = self.columns.0.iter().chain(&self.snapshot.0).chain(differences);
+        reader.each(rows, |row, reader| self.row(row, reader))
+    }
+
+    fn row(&self, row: &Row<'_>, reader: &mut Reader<'_>) -> Outcome {
+        reader.counts(row.progress()?)?;
+        let ip = row.remote_address.ip("remote_address")?.ok_or(NotAConnection::NoRemoteIp)?;
+        let device = self.host_identifier.needed_text("hostIdentifier")?;
+        let at = if row.time.is_nothing() {
+            self.unix_time.time("unixTime", Zone::Utc)?
+        } else {
+            row.time.time("time", Zone::Utc)?
+        };
+        reader.connection(device, ip, at)
+    }
+}
+
+impl Row<'_> {
+    fn progress(&self) -> Result<Progress, NotAConnection> {
+        match &self.action {
+            Scalar::Text(action) if action == "connect" => {}
+            Scalar::Text(action) if action == "accept" || action == "accept4" => {
+                return Err(NotAConnection::Inbound);
+            }
+            Scalar::Text(action) if action == "bind" || action == "listen" => {
+                return Err(NotAConnection::Listening);
+            }
+            _ => return Err(NotAConnection::OtherEvent),
+        }
+        // `in_progress` is a socket that does not block: how it went on is not logged.
+        let opened = match &self.status {
+            Scalar::Text(status) if !status.is_empty() => status == "succeeded",
+            _ => self.success.number() == Some(1),
+        };
+        Ok(if opened { Progress::Opened } else { Progress::Attempted })
+    }
+}

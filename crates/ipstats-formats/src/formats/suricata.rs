@@ -1,0 +1,190 @@
+//! Suricata EVE JSON: `flow` events, and `netflow` events, which show one direction of a flow each.
+
+use crate::fields::json::{self, Nested, Texts};
+use crate::fields::scalar::Scalar;
+use crate::fields::time::Zone;
+use crate::format::Format;
+use crate::formats::JsonFormat;
+use crate::halves::Half;
+use crate::outcome::{Malformed, NotAConnection};
+use crate::reader::{self, Outcome, Progress, Reader, Rejected};
+use ipstats_model::{CanonicalIp, Timestamp};
+use memchr::memmem;
+use serde::Deserialize;
+
+pub(crate) const FORMAT: JsonFormat = JsonFormat {
+    format: Format::Suricata,
+    recognizes: |keys| keys.has_top("event_type") && keys.has_top("timestamp"),
+    lists: &[],
+    record: |text, reader| json::object::<Record<'_>>(text)?.read_within(&Around::default(), reader),
+    half: Some(half),
+};
+
+/// An EVE record. Its `timestamp` is when it was logged, which for a flow is its end, and `host` is the sensor; neither
+/// is read.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(super) struct Record<'a> {
+    #[serde(borrow)]
+    event_type: Scalar<'a>,
+    #[serde(borrow)]
+    flow_id: Scalar<'a>,
+    #[serde(borrow)]
+    src_ip: Scalar<'a>,
+    #[serde(borrow)]
+    dest_ip: Scalar<'a>,
+    #[serde(borrow)]
+    flow: Nested<Flow<'a>>,
+    #[serde(borrow)]
+    netflow: Nested<Netflow<'a>>,
+    #[serde(borrow)]
+    tcp: Nested<TcpSession<'a>>,
+    #[serde(borrow)]
+    ether: Nested<Ether<'a>>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+struct Flow<'a> {
+    #[serde(borrow)]
+    start: Scalar<'a>,
+    #[serde(borrow)]
+    state: Scalar<'a>,
+    pkts_toclient: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+struct Netflow<'a> {
+    #[serde(borrow)]
+    start: Scalar<'a>,
+}
+
+/// TCP flags. Of a `netflow` event those of its direction, where the ones that are not set are left out; of a `flow` event
+/// those of each direction, in hexadecimal.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+struct TcpSession<'a> {
+    syn: Scalar<'a>,
+    ack: Scalar<'a>,
+    #[serde(borrow)]
+    tcp_flags_ts: Scalar<'a>,
+    #[serde(borrow)]
+    tcp_flags_tc: Scalar<'a>,
+}
+
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+
+/// What the document around a record says where the record itself does not: Filebeat and Elasticsearch move fields.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// Source and destination.
+    pub(super) ends: (Option<CanonicalIp>, Option<CanonicalIp>),
+    /// When the flow started.
+    pub(super) start: Option<Timestamp>,
+}
+
+/// Link-layer addresses, which are logged with `ethernet: yes`: one a packet, several a flow.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+struct Ether<'a> {
+    #[serde(borrow)]
+    src_mac: Scalar<'a>,
+    #[serde(borrow)]
+    src_macs: Texts<'a>,
+}
+
+/// The half of a flow that a `netflow` record shows.
+fn half(text: &str) -> Option<Half> {
+    memmem::find(text.as_bytes(), b"netflow")?;
+    json::object::<Record<'_>>(text).ok()?.half(&Around::default()).ok()?
+}
+
+impl Record<'_> {
+    /// Records the event if it is a flow that its source opened.
+    pub(super) fn read_within(&self, around: &Around, reader: &mut Reader<'_>) -> Outcome {
+        let (start, progress) = match self.half(around)? {
+            Some(half) if reader.is_answer(half) => return Err(NotAConnection::Inbound.into()),
+            Some(_) => self.netflow()?,
+            None => self.flow()?,
+        };
+        let (originator, responder) = self.ends(around)?;
+        reader.flow(&reader::Flow {
+            at: match (start, around.start) {
+                (Scalar::Null, Some(start)) => start,
+                _ => start.time("flow.start", Zone::Required)?,
+            },
+            originator,
+            responder,
+            originator_internal: None,
+            responder_internal: None,
+            originator_name: None,
+            originator_mac: self.mac()?,
+            progress,
+        })
+    }
+
+    /// The half of a flow that a `netflow` event shows; nothing of a `flow` event, which shows both.
+    fn half(&self, around: &Around) -> Result<Option<Half>, Rejected> {
+        match self.event_type.needed_text("event_type")? {
+            "flow" => Ok(None),
+            "netflow" => {
+                let (source, destination) = self.ends(around)?;
+                let flow = self.flow_id.number().ok_or(Malformed::Missing { field: "flow_id" })?;
+                Ok(Some(Half { flow, source, destination }))
+            }
+            _ => Err(NotAConnection::OtherEvent.into()),
+        }
+    }
+
+    fn ends(&self, around: &Around) -> Result<(CanonicalIp, CanonicalIp), Rejected> {
+        let source = self.src_ip.ip("src_ip")?.or(around.ends.0);
+        let destination = self.dest_ip.ip("dest_ip")?.or(around.ends.1);
+        Ok((
+            source.ok_or(Malformed::Missing { field: "src_ip" })?,
+            destination.ok_or(NotAConnection::NoRemoteIp)?,
+        ))
+    }
+
+    fn flow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
+        let flow = self.flow.0.as_ref().ok_or(Malformed::Missing { field: "flow" })?;
+        let progress = match flow.state.needed_text("flow.state")? {
+            "closed" if self.is_refused() => Progress::Attempted,
+            // Suricata stopped looking at the packets of what is bypassed; what it had seen until then tells.
+            "bypassed" if flow.pkts_toclient.number() == Some(0) => Progress::Attempted,
+            "established" | "closed" | "bypassed" => Progress::Opened,
+            "new" => Progress::Attempted,
+            _ => return Err(flow.state.is_not("a flow state of Suricata", "flow.state")),
+        };
+        Ok((&flow.start, progress))
+    }
+
+    /// The half that started the flow. Its flags tell whether there was an answer: nobody acknowledges what did not come.
+    fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
+        let netflow = self.netflow.0.as_ref().ok_or(Malformed::Missing { field: "netflow" })?;
+        let is_set = |flag: &Scalar<'_>| flag.flag() == Some(true);
+        let progress = match &self.tcp.0 {
+            Some(tcp) if !is_set(&tcp.syn) => Progress::StartNotSeen,
+            Some(tcp) if !is_set(&tcp.ack) => Progress::Attempted,
+            Some(_) | None => Progress::Opened,
+        };
+        Ok((&netflow.start, progress))
+    }
+
+    /// Whether a SYN was answered by a reset: Suricata calls such a flow closed as well.
+    fn is_refused(&self) -> bool {
+        let flags = |value: &Scalar<'_>| match value {
+            Scalar::Text(hex) => u8::from_str_radix(hex, 16).unwrap_or(0),
+            _ => 0,
+        };
+        self.tcp.0.as_ref().is_some_and(|tcp| {
+            flags(&tcp.tcp_flags_ts) & SYN != 0 && flags(&tcp.tcp_flags_tc) & (SYN | RST) == RST
+        })
+    }
+
+    fn mac(&self) -> Result<Option<&str>, Malformed> {
+        let Some(ether) = &self.ether.0 else { return Ok(None) };
+        Ok(ether.src_mac.text("ether.src_mac")?.or_else(|| ether.src_macs.iter().next()))
+    }
+}
