@@ -80,6 +80,7 @@ impl Framer {
     /// Appends the whole records at hand to `frames`, for a stream that makes a pause: what is written meanwhile may take
     /// long to fill a frame.
     pub fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let before = frames.len();
         let result = match &mut self.state {
             State::Recognizing(_) => Ok(()),
             State::Zeek(zeek) => zeek.cut(frames),
@@ -94,6 +95,7 @@ impl Framer {
             }
             State::Failed(error) => Err(error.clone()),
         };
+        self.follow(frames.get_mut(before..).unwrap_or_default());
         self.fuse(result)
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Lines of each layout; those of one stream in any order behind the first.
-const STREAMS: [(Format, &str, &[&str]); 4] = [
+const STREAMS: [(Format, &str, &[&str]); 5] = [
     (
         Format::ZeekTsv,
         "#separator \\x09\n#unset_field\t-\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n",
@@ -34,6 +34,15 @@ const STREAMS: [(Format, &str, &[&str]); 4] = [
             "{\"ts\":7.5,\"id.orig_h\":\"10.0.0.1\",\"id.resp_h\":\"8.8.8.8\",\"conn_state\":\"SF\"}\n",
             "{\"ts\":8,\"id.orig_h\":\"10.0.0.2\",\"id.resp_h\":\"8.8.4.4\",\"conn_state\":\"S0\"}\n",
             "{\"ts\":}\n",
+        ],
+    ),
+    (
+        Format::Suricata,
+        "",
+        &[
+            "{\"event_type\":\"flow\",\"timestamp\":\"\",\"src_ip\":\"10.0.0.1\",\"dest_ip\":\"8.8.8.8\",\
+             \"flow\":{\"start\":\"2026-11-01T10:00:00Z\",\"state\":\"closed\"}}\n",
+            "{\"event_type\":\"dns\",\"timestamp\":\"\"}\n",
         ],
     ),
     (
@@ -95,6 +104,29 @@ proptest! {
         let whole = read(format, &Settings::default(), text.as_bytes());
         prop_assert_eq!(parsed(&frames), (whole.connections, whole.tally.records()));
     }
+}
+
+/// The two halves of a flow in two frames: only the first is a connection.
+#[test]
+fn a_pause_between_two_halves_of_a_flow_does_not_show() {
+    let half = |source: &str, destination: &str| {
+        format!(
+            "{{\"event_type\":\"netflow\",\"timestamp\":\"\",\"flow_id\":1,\"src_ip\":\"{source}\",\
+             \"dest_ip\":\"{destination}\",\"netflow\":{{\"start\":\"2026-11-01T10:00:00Z\"}}}}\n"
+        )
+    };
+    let text = half("10.0.0.1", "10.0.0.2") + &half("10.0.0.2", "10.0.0.1");
+    let expected = ["10.0.0.1 10.0.0.2 2026-11-01T10:00:00Z"];
+    let Read { connections, .. } = read(FormatChoice::Auto, &Settings::default(), text.as_bytes());
+    assert_eq!(connections, expected);
+    let mut stream = Framer::new(FormatChoice::Auto, Limits::default());
+    let mut frames = Vec::new();
+    for line in text.split_inclusive('\n') {
+        stream.feed(line.as_bytes(), &mut frames).unwrap();
+        stream.cut(&mut frames).unwrap();
+    }
+    stream.finish(&mut frames).unwrap();
+    assert_eq!((frames.len(), parsed(&frames).0), (2, expected.map(str::to_owned).to_vec()));
 }
 
 /// A log that is rotated daily says its header again every day: what is kept of it does not grow.
