@@ -63,6 +63,38 @@ impl Answer {
         })
     }
 
+    /// An answer that a service gave.
+    pub fn received(
+        context: Option<String>,
+        ip_address: String,
+        prevalence: u64,
+        (org_first_seen, org_last_seen): (Option<String>, Option<String>),
+    ) -> Self {
+        Self {
+            context,
+            ip_address,
+            org_prevalence: prevalence.to_string(),
+            organization_prevalence: prevalence,
+            org_first_seen,
+            org_last_seen,
+        }
+    }
+
+    /// The address in canonical form.
+    pub fn ip_address(&self) -> &str {
+        &self.ip_address
+    }
+
+    /// How many devices contacted the IP within the window.
+    pub fn prevalence(&self) -> u64 {
+        self.organization_prevalence
+    }
+
+    /// The first and the last contact within the window, where there is one.
+    pub fn seen(&self) -> Option<(&str, &str)> {
+        Some((self.org_first_seen.as_deref()?, self.org_last_seen.as_deref()?))
+    }
+
     /// The same answer with its `@odata.context`, for the service at `public_url`.
     #[must_use]
     pub fn with_context(mut self, public_url: &str) -> Self {

@@ -9,10 +9,13 @@ mod environment;
 mod first_start;
 mod ingest_keys;
 mod machine;
+mod profiles;
 mod proxies;
 mod public_url;
 mod rate_limit;
 mod reader;
+mod server_access;
+mod server_url;
 mod show;
 mod sources;
 mod tls;
@@ -27,6 +30,8 @@ pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
 pub use sources::{Pattern, SourceEntry, SourceKind};
 pub use tls::TlsFiles;
+pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
+pub use server_url::ServerUrl;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -165,8 +170,10 @@ impl Config {
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
         let sources = sources::read(&mut root, &organizations, folder);
         root.finish();
-        // Known, although it was read before.
-        reader.variable("IPSTATS_CONFIG");
+        // Known, although they were read before, or are for clients.
+        for name in ["IPSTATS_CONFIG"].into_iter().chain(profiles::CLIENT_VARIABLES) {
+            reader.variable(name);
+        }
         let warnings = reader.unknown_variables().into_iter().chain(memory.and_then(too_much)).collect();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
