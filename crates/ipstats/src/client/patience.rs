@@ -68,27 +68,27 @@ mod tests {
     #[test]
     fn an_outage_is_ridden_out_with_growing_pauses_up_to_its_end() {
         let start = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(60));
+        let mut patience = Patience::new(Duration::from_mins(1));
         let (mut now, mut pauses) = (start, Vec::new());
         while let Some(pause) = patience.with_outage(now, None, 1.0) {
             pauses.push(pause.as_millis());
             now += pause;
         }
         assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
-        assert!(now - start <= Duration::from_secs(60));
-        let half = Patience::new(Duration::from_secs(60)).with_outage(start, None, 0.0);
+        assert!(now - start <= Duration::from_mins(1));
+        let half = Patience::new(Duration::from_mins(1)).with_outage(start, None, 0.0);
         assert_eq!(half, Some(Duration::from_millis(250)));
     }
 
     #[test]
     fn what_the_server_asks_for_is_respected_while_it_is_reasonable() {
         let now = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(60));
+        let mut patience = Patience::new(Duration::from_mins(1));
         assert_eq!(patience.with_outage(now, Some(30), 0.0), Some(Duration::from_secs(30)));
         assert_eq!(patience.with_outage(now, Some(61), 0.0), None, "longer than it may last");
         assert_eq!(patience.with_quota(Some(42)), Some(Duration::from_secs(42)));
         assert_eq!(patience.with_quota(Some(0)), Some(FIRST_PAUSE));
-        assert_eq!(patience.with_quota(None), Some(Duration::from_secs(60)));
+        assert_eq!(patience.with_quota(None), Some(Duration::from_mins(1)));
         assert_eq!(patience.with_quota(Some(3601)), None);
     }
 

@@ -28,10 +28,10 @@ pub use ingest_keys::IngestSource;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
-pub use sources::{Pattern, SourceEntry, SourceKind};
-pub use tls::TlsFiles;
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;
+pub use sources::{Pattern, SourceEntry, SourceKind};
+pub use tls::TlsFiles;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;

@@ -112,7 +112,15 @@ fn the_arrows_point_down() {
     never("sources/", &["crate::auth", "crate::cli", "crate::http", "crate::limit"]);
     never(
         "client/",
-        &["crate::auth", "crate::cli", "crate::http", "crate::ingest", "crate::limit", "crate::sources", "crate::store"],
+        &[
+            "crate::auth",
+            "crate::cli",
+            "crate::http",
+            "crate::ingest",
+            "crate::limit",
+            "crate::sources",
+            "crate::store",
+        ],
     );
     for place in ["auth/", "config/", "http/", "ingest/", "limit/", "sources/", "store/"] {
         never(place, &["crate::client"]);

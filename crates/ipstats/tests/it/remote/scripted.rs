@@ -39,7 +39,7 @@ impl Scripted {
                     return;
                 }
                 let (script, memory) = (Arc::clone(&script), Arc::clone(&memory));
-                thread::spawn(move || answer(stream, &*script, &memory));
+                thread::spawn(move || answer(&stream, &*script, &memory));
             }
         });
         Self { url, asked, over, listening: Some(listening) }
@@ -56,7 +56,7 @@ impl Scripted {
     }
 }
 
-fn answer(stream: TcpStream, script: &Script, memory: &Mutex<Vec<Request>>) {
+fn answer(mut stream: &TcpStream, script: &Script, memory: &Mutex<Vec<Request>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // A client that gives up is not this server's business.
     let Ok(request) = read(&mut reader) else { return };
@@ -66,7 +66,7 @@ fn answer(stream: TcpStream, script: &Script, memory: &Mutex<Vec<Request>>) {
     let text = format!(
         "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
     );
-    let _ = (&stream).write_all(text.as_bytes());
+    let _ = stream.write_all(text.as_bytes());
 }
 
 fn read(reader: &mut impl BufRead) -> std::io::Result<Request> {

@@ -87,20 +87,18 @@ fn many_are_asked_at_once_and_answered_in_order() {
         about(request, last)
     });
     let place = Place::new();
-    let input: String = (0..400).map(|number| format!("10.0.{}.{}\n", number / 200, number % 200)).collect();
+    let ips: Vec<_> = (0..400).map(|number| format!("10.0.{}.{}", number / 200, number % 200)).collect();
     let mut child = super::command(&place, &["stats", "--server", &server.url, "--json", "-"], &[])
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let (text, writer) = (input.clone(), thread::spawn);
-    let writer = writer(move || std::io::Write::write_all(&mut stdin, text.as_bytes()));
+    let (mut stdin, text) = (child.stdin.take().unwrap(), ips.join("\n"));
+    let writer = thread::spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()));
     let done = place.done(child);
     writer.join().unwrap().unwrap();
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let answered: String =
-        done.out.lines().map(|line| format!("{}\n", line.split('"').nth(7).unwrap())).collect();
-    assert_eq!(answered, input);
+    let answered: Vec<_> = done.out.lines().map(|line| line.split('"').nth(7).unwrap()).collect();
+    assert_eq!(answered, ips);
     assert_eq!(server.count("POST "), 1, "one token serves all");
 }
 
