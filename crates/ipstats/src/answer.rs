@@ -49,18 +49,7 @@ impl Answer {
             (IpStatistics::NotInWindow, _) | (IpStatistics::Unknown, UnknownIp::Zero) => (0, None, None),
             (IpStatistics::Unknown, UnknownIp::NotFound) => return Err(NoAnswer::NotFound(ip)),
         };
-        Ok(Self {
-            context: None,
-            odata_type: None,
-            ip_address: ip.to_string(),
-            org_prevalence: prevalence.to_string(),
-            organization_prevalence_type: None,
-            organization_prevalence: prevalence,
-            org_first_seen_type: None,
-            org_first_seen: first_seen,
-            org_last_seen_type: None,
-            org_last_seen: last_seen,
-        })
+        Ok(Self::received(None, ip.to_string(), prevalence, (first_seen, last_seen)))
     }
 
     /// An answer that a service gave.
@@ -72,10 +61,14 @@ impl Answer {
     ) -> Self {
         Self {
             context,
+            odata_type: None,
             ip_address,
             org_prevalence: prevalence.to_string(),
+            organization_prevalence_type: None,
             organization_prevalence: prevalence,
+            org_first_seen_type: None,
             org_first_seen,
+            org_last_seen_type: None,
             org_last_seen,
         }
     }
