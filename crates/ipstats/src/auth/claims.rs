@@ -1,26 +1,26 @@
 //! The claims of a token as they are on the wire: those that are read, and those that are written.
 
+use crate::config::ClaimPath;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Claims of a token that came in. Unknown claims are ignored; known ones of a wrong type make the token malformed.
+/// Claims of a token that came in: those that mean the same whoever issued it, and all others.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
     pub(super) aud: Audience,
     pub(super) exp: i64,
     pub(super) nbf: Option<i64>,
-    pub(super) tid: String,
-    /// The application, in tokens of version 1.
-    pub(super) appid: Option<String>,
-    /// The application, in tokens of version 2.
-    pub(super) azp: Option<String>,
-    #[serde(default)]
-    pub(super) roles: Vec<String>,
-    /// Present in delegated tokens, whatever its value: even `null` must not make one an application token.
+    /// A token that is bound to a key is no bearer token.
     #[serde(default, deserialize_with = "present")]
-    pub(super) scp: Option<Value>,
+    pub(super) cnf: Option<Value>,
+    #[serde(flatten)]
+    pub(super) others: Map<String, Value>,
 }
+
+/// A claim, or several, of a type that was not expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WrongType;
 
 /// `aud` is a string or an array of strings (RFC 7519, section 4.1.3).
 #[derive(Debug, Deserialize)]
@@ -41,6 +41,45 @@ impl Audience {
         match self {
             Self::One(audience) => accepted(audience),
             Self::Several(audiences) => audiences.iter().any(|audience| accepted(audience)),
+        }
+    }
+}
+
+impl Claims {
+    /// The claim at `path`, if it is there, whatever it holds.
+    pub(super) fn find(&self, path: &ClaimPath) -> Option<&Value> {
+        let path = path.as_str();
+        let Some(pointer) = path.strip_prefix('/') else { return self.others.get(path) };
+        let mut parts = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+        let first = self.others.get(&parts.next()?)?;
+        parts.try_fold(first, |value, part| value.get(&part))
+    }
+
+    /// The text at `path`.
+    pub(super) fn text(&self, path: &ClaimPath) -> Result<Option<&str>, WrongType> {
+        match self.find(path) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The list of texts at `path`.
+    pub(super) fn list(&self, path: &ClaimPath) -> Result<Vec<String>, WrongType> {
+        match self.find(path) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned).ok_or(WrongType)).collect()
+            }
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The words at `path`: a text with blanks between them, or a list.
+    pub(super) fn words(&self, path: &ClaimPath) -> Result<Vec<String>, WrongType> {
+        match self.find(path) {
+            Some(Value::String(text)) => Ok(text.split_ascii_whitespace().map(str::to_owned).collect()),
+            _ => self.list(path),
         }
     }
 }

@@ -1,34 +1,45 @@
-//! The issuers that are trusted, the one organization each speaks for, and their keys.
+//! The issuers that are trusted, whom each speaks for, and their keys.
 
 use super::authority::{Authority, LOCAL_ISSUER, TokenVersion, issuer_name};
-use super::signing_key::{ALGORITHM, SigningKey};
-use ipstats_model::Organization;
-use jsonwebtoken::{Algorithm, DecodingKey};
-use std::collections::HashMap;
+use super::claims::Claims;
+use super::figures::IssuerFigures;
+use super::keys::Key;
+use super::provider::{NoKey, Provider};
+use super::reading::Reading;
+use super::signing_key::ALGORITHM;
+use super::verifier::TokenRefused;
+use crate::config::{ClaimPath, IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER, tenant_in};
+use ipstats_model::{Organization, Timestamp};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-/// Trusted issuers by name.
+/// Trusted issuers by name, to the letter. One that issues for many tenants has a name for each of them that is known.
 #[derive(Default)]
 pub struct Issuers {
     by_name: HashMap<String, Issuer>,
+    providers: Vec<Arc<Provider>>,
 }
 
-/// One trusted issuer.
-pub(super) struct Issuer {
-    /// The one organization that its tokens may speak for.
-    pub(super) organization: Organization,
-    keys: Keys,
+/// A trusted issuer under one of its names.
+#[derive(Clone)]
+pub(super) enum Issuer {
+    /// The built-in authority, for one organization.
+    BuiltIn { organization: Organization, id: Arc<str>, key: Arc<Key> },
+    /// Another one.
+    Outside {
+        /// The tenant in its name, where there is one.
+        tenant: Option<Organization>,
+        issuer: Arc<Outside>,
+    },
 }
 
-/// Where the keys of an issuer come from.
-enum Keys {
-    /// The built-in authority has one key.
-    BuiltIn(SigningKey),
-}
-
-/// A public key and the one algorithm it is used with.
-pub(super) struct VerificationKey<'a> {
-    pub(super) algorithm: Algorithm,
-    pub(super) public: &'a DecodingKey,
+/// What is known about an outside issuer.
+pub(super) struct Outside {
+    pub(super) reading: Reading,
+    audiences: HashSet<String>,
+    clock_skew_seconds: i64,
+    organization: OrganizationRule,
+    provider: Arc<Provider>,
 }
 
 impl Issuers {
@@ -39,6 +50,8 @@ impl Issuers {
         authority: &Authority,
         organizations: impl IntoIterator<Item = Organization>,
     ) -> Self {
+        let id = Arc::<str>::from(authority.key().id.as_str());
+        let key = Arc::new(Key::built_in(ALGORITHM, authority.key().public.clone()));
         for organization in organizations {
             for version in [TokenVersion::V1, TokenVersion::V2] {
                 let names = [
@@ -46,9 +59,28 @@ impl Issuers {
                     issuer_name(LOCAL_ISSUER, organization, version),
                 ];
                 for name in names {
-                    let keys = Keys::BuiltIn(authority.key().clone());
-                    self.by_name.insert(name, Issuer { organization, keys });
+                    let (id, key) = (Arc::clone(&id), Arc::clone(&key));
+                    self.by_name.insert(name, Issuer::BuiltIn { organization, id, key });
                 }
+            }
+        }
+        self
+    }
+
+    /// Trusts `entries`, and never over what is trusted already. Keys that were fetched for `before` are kept where
+    /// they come from the same place.
+    #[must_use]
+    pub fn with_outside(mut self, entries: &[IssuerEntry], before: Option<&Self>) -> Self {
+        for entry in entries {
+            let known = before.iter().flat_map(|before| &before.providers);
+            let known = known.into_iter().find(|provider| provider.is_of(&entry.name, &entry.keys));
+            let provider =
+                known.cloned().unwrap_or_else(|| Arc::new(Provider::new(&entry.name, &entry.keys)));
+            self.providers.push(Arc::clone(&provider));
+            let issuer = Arc::new(Outside::new(entry, provider));
+            for (name, tenant) in names(entry) {
+                let issuer = Issuer::Outside { tenant, issuer: Arc::clone(&issuer) };
+                self.by_name.entry(name).or_insert(issuer);
             }
         }
         self
@@ -57,15 +89,115 @@ impl Issuers {
     pub(super) fn find(&self, name: &str) -> Option<&Issuer> {
         self.by_name.get(name)
     }
+
+    pub(super) fn refresh_on_schedule(&self, now: Timestamp) {
+        self.providers.iter().for_each(|provider| provider.refresh_on_schedule(now));
+    }
+
+    pub(super) fn figures(&self, now: Timestamp) -> Vec<IssuerFigures> {
+        self.providers.iter().map(|provider| provider.figures(now)).collect()
+    }
+}
+
+/// The names under which an issuer issues, and the tenant in each.
+fn names(entry: &IssuerEntry) -> Vec<(String, Option<Organization>)> {
+    match &entry.organization {
+        OrganizationRule::TenantId(allowed) if entry.issuer.contains(TENANT_PLACEHOLDER) => {
+            let name = |tenant: &Organization| entry.issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string());
+            allowed.iter().map(|tenant| (name(tenant), Some(*tenant))).collect()
+        }
+        _ => vec![(entry.issuer.clone(), tenant_in(&entry.issuer))],
+    }
 }
 
 impl Issuer {
     /// The key with this id.
-    pub(super) fn key(&self, id: &str) -> Option<VerificationKey<'_>> {
-        match &self.keys {
-            Keys::BuiltIn(key) => {
-                (key.id == id).then_some(VerificationKey { algorithm: ALGORITHM, public: &key.public })
+    pub(super) async fn key(&self, id: &str, now: Timestamp) -> Result<Arc<Key>, TokenRefused> {
+        match self {
+            Self::BuiltIn { id: known, key, .. } if **known == *id => Ok(Arc::clone(key)),
+            Self::BuiltIn { .. } => Err(TokenRefused::Key),
+            Self::Outside { issuer, .. } => issuer.provider.key(id, now).await.map_err(|error| match error {
+                NoKey::Unknown => TokenRefused::Key,
+                NoKey::Unavailable => TokenRefused::KeysUnavailable,
+            }),
+        }
+    }
+
+    /// Whether a key of its set may sign tokens under `name`. Entra's set for all tenants has keys of some only.
+    pub(super) fn may_sign(&self, key: &Key, name: &str) -> bool {
+        let Some(issuer) = &key.issuer else { return true };
+        match self {
+            Self::BuiltIn { .. } => false,
+            Self::Outside { tenant: Some(tenant), .. } => {
+                issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string()) == name
             }
+            Self::Outside { tenant: None, .. } => issuer == name,
+        }
+    }
+
+    /// Whether its tokens may be made out to `audience`; `usual` are those of the built-in authority.
+    pub(super) fn accepts_audience(&self, audience: &str, usual: &HashSet<String>) -> bool {
+        match self {
+            Self::BuiltIn { .. } => usual.contains(audience),
+            Self::Outside { issuer, .. } => issuer.audiences.contains(audience),
+        }
+    }
+
+    /// How far its clock may be off.
+    pub(super) fn clock_skew_seconds(&self) -> i64 {
+        match self {
+            Self::BuiltIn { .. } => 0,
+            Self::Outside { issuer, .. } => issuer.clock_skew_seconds,
+        }
+    }
+
+    /// The organization that a token speaks for.
+    pub(super) fn organization(
+        &self,
+        claims: &Claims,
+        tid: &ClaimPath,
+    ) -> Result<Organization, TokenRefused> {
+        let named = claims.text(tid)?.map(str::parse::<Organization>);
+        match self {
+            Self::BuiltIn { organization, .. } => match named.ok_or(TokenRefused::Malformed)? {
+                Ok(tenant) if tenant == *organization => Ok(tenant),
+                _ => Err(TokenRefused::Tenant),
+            },
+            Self::Outside { tenant, issuer } => {
+                // Where both the issuer and the token name a tenant, it is the same.
+                let differ = |named| tenant.is_some_and(|tenant| named != Ok(tenant));
+                if named.clone().is_some_and(differ) {
+                    return Err(TokenRefused::Tenant);
+                }
+                match &issuer.organization {
+                    OrganizationRule::Fixed(organization) => Ok(*organization),
+                    OrganizationRule::TenantId(allowed) => {
+                        let tenant =
+                            named.ok_or(TokenRefused::Malformed)?.map_err(|_| TokenRefused::Tenant)?;
+                        allowed.contains(&tenant).then_some(tenant).ok_or(TokenRefused::Tenant)
+                    }
+                    OrganizationRule::Claim { claim, values } => {
+                        let value = claims.text(claim)?.ok_or(TokenRefused::Malformed)?;
+                        values.get(value).copied().ok_or(TokenRefused::Tenant)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Outside {
+    fn new(entry: &IssuerEntry, provider: Arc<Provider>) -> Self {
+        Self {
+            reading: Reading {
+                kind: entry.kind,
+                claims: entry.claims.clone(),
+                contexts: entry.contexts.clone(),
+            },
+            audiences: entry.audiences.iter().cloned().collect(),
+            clock_skew_seconds: entry.clock_skew_seconds,
+            organization: entry.organization.clone(),
+            provider,
         }
     }
 }

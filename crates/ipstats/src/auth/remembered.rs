@@ -1,6 +1,9 @@
 //! Tokens that were verified, until they expire: a signature is checked once, not on every call.
+//!
+//! A key that its issuer withdrew takes the tokens it signed with it.
 
 use super::caller::Caller;
+use super::keys::Key;
 use aws_lc_rs::digest::{self, SHA256};
 use ipstats_model::Timestamp;
 use quick_cache::sync::Cache;
@@ -13,9 +16,11 @@ const TOKENS_MAX: usize = 10_000;
 pub(super) struct Remembered(Cache<[u8; 32], Entry>);
 
 #[derive(Clone)]
-struct Entry {
-    caller: Arc<Caller>,
-    expires: Timestamp,
+pub(super) struct Entry {
+    pub(super) caller: Arc<Caller>,
+    pub(super) expires: Timestamp,
+    /// What it was signed with.
+    pub(super) key: Arc<Key>,
 }
 
 impl Remembered {
@@ -23,14 +28,14 @@ impl Remembered {
         Self(Cache::new(TOKENS_MAX))
     }
 
-    /// The caller behind a token that was verified before and has not expired.
+    /// The caller behind a token that was verified before, has not expired, and whose key is still its issuer's.
     pub(super) fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Caller>> {
         let entry = self.0.get(&key(token))?;
-        (now < entry.expires).then_some(entry.caller)
+        (now < entry.expires && entry.key.is_fresh(now)).then_some(entry.caller)
     }
 
-    pub(super) fn insert(&self, token: &str, caller: Arc<Caller>, expires: Timestamp) {
-        self.0.insert(key(token), Entry { caller, expires });
+    pub(super) fn insert(&self, token: &str, entry: Entry) {
+        self.0.insert(key(token), entry);
     }
 }
 

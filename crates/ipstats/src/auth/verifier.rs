@@ -2,22 +2,47 @@
 
 use super::caller::Caller;
 use super::claims::{Claims, UnverifiedIssuer};
-use super::issuers::{Issuers, VerificationKey};
-use super::remembered::Remembered;
-use ipstats_model::{Organization, Timestamp};
+use super::figures::{Figures, IssuerFigures};
+use super::issuers::{Issuer, Issuers};
+use super::keys::Key;
+use super::reading::Reading;
+use super::registry::Registry;
+use super::remembered::{Entry, Remembered};
+use super::roles::Roles;
+use crate::config::ClaimPath;
+use ipstats_model::Timestamp;
 use jsonwebtoken::dangerous::insecure_decode_claims;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Header, Validation, decode, decode_header};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Longest token that is looked at, in bytes. Entra's stay below 8 KiB, groups included.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
-/// Verifies tokens, and remembers those that were verified.
+/// What a token is checked against.
+pub struct Trust {
+    /// Whose tokens are believed.
+    pub issuers: Issuers,
+    /// The audiences that the built-in authority's tokens may be made out to.
+    pub audiences: Vec<String>,
+    /// The applications and users of the built-in authority.
+    pub registry: Arc<Registry>,
+    /// What users may do.
+    pub roles: Roles,
+}
+
+/// Verifies tokens, and remembers those that were verified. Another configuration takes another verifier, which
+/// remembers nothing of what was allowed before.
 pub struct Verifier {
     issuers: Issuers,
     audiences: HashSet<String>,
+    registry: Arc<Registry>,
+    roles: Roles,
+    built_in: Reading,
+    tid: ClaimPath,
     remembered: Remembered,
+    figures: Arc<Figures>,
 }
 
 /// Why a token was refused. Safe to tell: nothing here depends on a secret.
@@ -50,78 +75,199 @@ pub enum TokenRefused {
     /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// The token speaks for an organization that its issuer does not speak for.
-    #[error("the tenant of the token is not the tenant of its issuer")]
+    /// The token speaks for an organization that its issuer does not speak for, or that is not known.
+    #[error("the tenant of the token is not the tenant of its issuer, or is not known here")]
     Tenant,
+    /// The token is bound to a key that its bearer would have to prove.
+    #[error("the token is bound to a key; a bearer token is expected")]
+    Bound,
+    /// A signed token of another kind: an ID token, a refresh token.
+    #[error("the token is not an access token")]
+    NotAccess,
+    /// The issuer is not trusted with tokens of applications, or of users.
+    #[error("the issuer of the token is not trusted with tokens of this kind (application or delegated)")]
+    Context,
+    /// The built-in authority issued it to an application or a user that was removed since.
+    #[error("the application or the user of the token is not known here any more")]
+    Withdrawn,
+    /// The issuer's keys are not at hand: nothing is wrong with the token as far as can be told.
+    #[error("the keys of the token's issuer cannot be fetched right now")]
+    KeysUnavailable,
+}
+
+impl TokenRefused {
+    /// Every reason there is.
+    pub const ALL: [Self; 15] = [
+        Self::Missing,
+        Self::NotBearer,
+        Self::Malformed,
+        Self::Issuer,
+        Self::Key,
+        Self::Signature,
+        Self::Audience,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::Tenant,
+        Self::Bound,
+        Self::NotAccess,
+        Self::Context,
+        Self::Withdrawn,
+        Self::KeysUnavailable,
+    ];
+
+    /// The reason as one word, for figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::NotBearer => "not_bearer",
+            Self::Malformed => "malformed",
+            Self::Issuer => "issuer",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Tenant => "tenant",
+            Self::Bound => "bound",
+            Self::NotAccess => "not_access",
+            Self::Context => "context",
+            Self::Withdrawn => "withdrawn",
+            Self::KeysUnavailable => "keys_unavailable",
+        }
+    }
 }
 
 impl Verifier {
-    /// A verifier that trusts `issuers` and accepts tokens made out to any of `audiences`.
-    pub fn new(issuers: Issuers, audiences: impl IntoIterator<Item = String>) -> Self {
-        Self { issuers, audiences: audiences.into_iter().collect(), remembered: Remembered::new() }
+    /// A verifier that trusts `trust`, and counts in `figures`.
+    pub fn new(trust: Trust, figures: Arc<Figures>) -> Self {
+        Self {
+            issuers: trust.issuers,
+            audiences: trust.audiences.into_iter().collect(),
+            registry: trust.registry,
+            roles: trust.roles,
+            built_in: Reading::of_entra(),
+            tid: ClaimPath::tid(),
+            remembered: Remembered::new(),
+            figures,
+        }
     }
 
-    /// The caller behind `token` at `now`.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRefused> {
+    /// The caller behind `token` at `now`. Waits only where the keys of an outside issuer have to be fetched first.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRefused> {
+        if let Some(caller) = self.remembered.find(token, now) {
+            self.figures.count_remembered();
+            return Ok(caller);
+        }
+        match self.check(token, now).await {
+            Ok(entry) => {
+                self.figures.count_verified();
+                let caller = Arc::clone(&entry.caller);
+                self.remembered.insert(token, entry);
+                Ok(caller)
+            }
+            Err(why) => {
+                self.figures.count_refused(why);
+                Err(why)
+            }
+        }
+    }
+
+    /// The issuers that are trusted.
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
+    }
+
+    /// Fetches the keys of outside issuers where that is due, without waiting for them. To be called every few seconds.
+    pub fn refresh_keys(&self, now: Timestamp) {
+        self.issuers.refresh_on_schedule(now);
+    }
+
+    /// The state of each outside issuer.
+    pub fn issuer_figures(&self, now: Timestamp) -> Vec<IssuerFigures> {
+        self.issuers.figures(now)
+    }
+
+    async fn check(&self, token: &str, now: Timestamp) -> Result<Entry, TokenRefused> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenRefused::Malformed);
         }
-        if let Some(caller) = self.remembered.find(token, now) {
-            return Ok(caller);
-        }
-        let (organization, claims) = self.verify_signature(token)?;
-        self.check(&claims, organization, now)?;
-        let expires = Timestamp::from_second(claims.exp);
-        let application = claims.appid.clone().or(claims.azp.clone()).ok_or(TokenRefused::Malformed)?;
-        let caller = Arc::new(Caller::new(organization, application, claims));
-        self.remembered.insert(token, Arc::clone(&caller), expires);
-        Ok(caller)
-    }
-
-    /// Checks the signature with the key that the token names, of the issuer that it names. Nothing else in the token
-    /// (`alg`, `jku`, `jwk`, `x5c`, …) has a say in which key that is.
-    fn verify_signature(&self, token: &str) -> Result<(Organization, Claims), TokenRefused> {
         let header = decode_header(token).map_err(|_| TokenRefused::Malformed)?;
-        // Extensions that must be understood (RFC 7515, section 4.1.11): none is.
-        if header.crit.is_some() {
-            return Err(TokenRefused::Malformed);
-        }
+        check_header(&header)?;
         let unverified: UnverifiedIssuer =
             insecure_decode_claims(token).map_err(|_| TokenRefused::Malformed)?;
         let issuer = self.issuers.find(&unverified.iss).ok_or(TokenRefused::Issuer)?;
-        let key = header.kid.and_then(|id| issuer.key(&id)).ok_or(TokenRefused::Key)?;
-        let data = decode::<Claims>(token, key.public, &signature_only(&key)).map_err(|error| match error
-            .kind()
-        {
-            jsonwebtoken::errors::ErrorKind::Json(_) => TokenRefused::Malformed,
-            _ => TokenRefused::Signature,
-        })?;
-        Ok((issuer.organization, data.claims))
-    }
-
-    fn check(&self, claims: &Claims, organization: Organization, now: Timestamp) -> Result<(), TokenRefused> {
-        if !claims.aud.any(|audience| self.audiences.contains(audience)) {
-            return Err(TokenRefused::Audience);
-        }
-        if now.second() >= claims.exp {
-            return Err(TokenRefused::Expired);
-        }
-        if claims.nbf.is_some_and(|not_before| now.second() < not_before) {
-            return Err(TokenRefused::NotYetValid);
-        }
-        // The verified issuer is the one that was looked up: both were read from the same bytes.
-        if self.issuers.find(&claims.iss).map(|issuer| issuer.organization) != Some(organization) {
+        let key = issuer.key(&header.kid.ok_or(TokenRefused::Key)?, now).await?;
+        let claims = verify_signature(token, &key)?;
+        // The issuer that was looked up is the verified one: both were read from the same bytes.
+        if claims.iss != unverified.iss || !issuer.may_sign(&key, &claims.iss) {
             return Err(TokenRefused::Issuer);
         }
-        match claims.tid.parse::<Organization>() {
-            Ok(tenant) if tenant == organization => Ok(()),
-            _ => Err(TokenRefused::Tenant),
+        let expires = self.check_claims(&claims, issuer, now)?;
+        let caller = Arc::new(self.caller(&claims, issuer)?);
+        Ok(Entry { caller, expires, key })
+    }
+
+    /// Checks for whom and when the token is valid; until when that is.
+    fn check_claims(
+        &self,
+        claims: &Claims,
+        issuer: &Issuer,
+        now: Timestamp,
+    ) -> Result<Timestamp, TokenRefused> {
+        if !claims.aud.any(|audience| issuer.accepts_audience(audience, &self.audiences)) {
+            return Err(TokenRefused::Audience);
+        }
+        let skew = issuer.clock_skew_seconds();
+        let expires = Timestamp::from_second(claims.exp).plus_seconds(skew);
+        if now >= expires {
+            return Err(TokenRefused::Expired);
+        }
+        let early = |not_before: i64| now.plus_seconds(skew) < Timestamp::from_second(not_before);
+        if claims.nbf.is_some_and(early) {
+            return Err(TokenRefused::NotYetValid);
+        }
+        if claims.cnf.is_some() {
+            return Err(TokenRefused::Bound);
+        }
+        Ok(expires)
+    }
+
+    fn caller(&self, claims: &Claims, issuer: &Issuer) -> Result<Caller, TokenRefused> {
+        let organization = issuer.organization(claims, &self.tid)?;
+        match issuer {
+            Issuer::BuiltIn { .. } => {
+                let caller = self.built_in.caller(claims, organization, &self.roles)?;
+                self.registry.confirm(caller, &self.roles)
+            }
+            Issuer::Outside { issuer, .. } => issuer.reading.caller(claims, organization, &self.roles),
         }
     }
 }
 
+/// What the header may say. Where keys are to be found (`jku`, `jwk`, `x5u`, `x5c`) is not read at all.
+fn check_header(header: &Header) -> Result<(), TokenRefused> {
+    // Extensions that must be understood (RFC 7515, section 4.1.11): none is.
+    if header.crit.is_some() {
+        return Err(TokenRefused::Malformed);
+    }
+    let typ = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
+    match typ.strip_prefix("application/").unwrap_or(&typ) {
+        "jwt" | "at+jwt" => Ok(()),
+        _ => Err(TokenRefused::NotAccess),
+    }
+}
+
+/// Checks the signature with the algorithm of the key: nothing in the token has a say in it.
+fn verify_signature(token: &str, key: &Key) -> Result<Claims, TokenRefused> {
+    let data = decode::<Claims>(token, &key.public, &signature_only(key));
+    data.map(|data| data.claims).map_err(|error| match error.kind() {
+        ErrorKind::Json(_) => TokenRefused::Malformed,
+        _ => TokenRefused::Signature,
+    })
+}
+
 /// The algorithm of the key, and no checks of claims: those need our clock and are ours.
-fn signature_only(key: &VerificationKey<'_>) -> Validation {
+fn signature_only(key: &Key) -> Validation {
     let mut validation = Validation::new(key.algorithm);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;

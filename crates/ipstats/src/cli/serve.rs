@@ -133,8 +133,13 @@ fn serve_rereading(
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
         sources.borrow_mut().run(&wanted)?;
+        let keys = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.keep_keys_fresh().await }
+        });
         on_ready(listening, &app.base_url());
         signals.wait(|| reload(&app, tls.as_ref(), &mut sources.borrow_mut(), flags)).await;
+        keys.abort();
         expiry.abort();
         tracing::info!("stopping: finishing what was begun");
         app.begin_closing();

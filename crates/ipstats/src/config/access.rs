@@ -19,7 +19,7 @@ pub struct OrganizationEntry {
     pub name: String,
 }
 
-/// An application that may ask the built-in authority for tokens.
+/// An application that may ask the built-in authority for tokens: for itself, or for users who sign in to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// What people call it; unique.
@@ -28,10 +28,12 @@ pub struct Application {
     pub client_id: ClientId,
     /// Whose data its tokens open.
     pub organization: Organization,
-    /// What is kept of its secret.
-    pub secret_hash: SecretHash,
-    /// What its tokens permit, such as `Ip.Read.All`: their `roles`.
+    /// What is kept of its secret; none where it is a public client, which cannot keep one (a script, a notebook).
+    pub secret_hash: Option<SecretHash>,
+    /// What its own tokens permit, such as `Ip.Read.All`: their `roles`. Empty for a public client.
     pub permissions: Vec<String>,
+    /// What its tokens of users permit: their `scp`. Empty: users cannot sign in to it.
+    pub delegated_permissions: Vec<String>,
 }
 
 /// The id of an application: a GUID, shown lower-case with hyphens.
@@ -108,8 +110,23 @@ fn application(
     let name = section.require::<Name>("name");
     let client_id = section.require::<ClientId>("client_id");
     let organization = section.require::<Name>("organization");
-    let secret_hash = section.require::<SecretHash>("secret_hash");
-    let permissions = section.read_list::<Name>("permissions").unwrap_or_default();
+    let public_client = section.read_flag("public_client").unwrap_or(false);
+    let secret_hash = if public_client {
+        section.read::<SecretHash>("secret_hash")
+    } else {
+        section.require::<SecretHash>("secret_hash")
+    };
+    if public_client && secret_hash.is_some() {
+        section.problem("secret_hash", "a public client has no secret: leave this out, or public_client");
+    }
+    let permissions = read_permissions(&mut section, "permissions");
+    let delegated_permissions = read_permissions(&mut section, "delegated_permissions");
+    if public_client && !permissions.is_empty() {
+        section.problem(
+            "permissions",
+            "a public client proves nothing about itself: it gets delegated_permissions only",
+        );
+    }
     let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
     let client_id = client_id.filter(|id| unique(&section, "client_id", *id, ids));
     let organization = organization.and_then(|asked| {
@@ -120,9 +137,19 @@ fn application(
         name: name?.0,
         client_id: client_id?,
         organization: organization?,
-        secret_hash: secret_hash?,
-        permissions: Name::texts(permissions),
+        secret_hash,
+        permissions,
+        delegated_permissions,
     })
+}
+
+/// Permissions by name; they stand in `scp` one after the other, so that a name has no blanks.
+fn read_permissions(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    let permissions = Name::texts(section.read_list::<Name>(key).unwrap_or_default());
+    if permissions.iter().any(|permission| permission.contains(char::is_whitespace)) {
+        section.problem(key, "names of permissions have no blanks, such as Ip.Read.All");
+    }
+    permissions
 }
 
 /// Whether a value that must be unique is, so far.

@@ -5,33 +5,40 @@
 //! is reported at once, each problem with its place.
 
 mod access;
+mod claims;
+mod duration;
 mod environment;
 mod first_start;
 mod ingest_keys;
+mod issuer_keys;
+mod issuers;
 mod machine;
-mod profiles;
 mod proxies;
 mod public_url;
 mod rate_limit;
 mod reader;
-mod server_access;
-mod server_url;
+mod roles;
 mod show;
+mod show_access;
 mod sources;
 mod tls;
+mod users;
 mod values;
 
 pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
+pub use claims::{ClaimNames, ClaimPath, IssuerKind, TokenContext};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
 pub use ingest_keys::IngestSource;
+pub use issuer_keys::{Authorities, KeyLocation, KeySource};
+pub use issuers::{IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER, tenant_in};
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
-pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
-pub use server_url::ServerUrl;
+pub use roles::{Principal, Role, RolePermission};
 pub use sources::{Pattern, SourceEntry, SourceKind};
 pub use tls::TlsFiles;
+pub use users::User;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
 
 use ipstats_model::Organization;
@@ -91,12 +98,24 @@ pub struct Config {
     pub organizations: Vec<OrganizationEntry>,
     /// Who may ask for tokens.
     pub applications: Vec<Application>,
+    /// Who may sign in to applications.
+    pub users: Vec<User>,
+    /// What users may do.
+    pub roles: Vec<Role>,
+    /// Who else may vouch for callers.
+    pub issuers: Vec<IssuerEntry>,
     /// Who may send logs in.
     pub ingest_sources: Vec<IngestSource>,
     /// Which sources the service fetches by itself.
     pub sources: Vec<SourceEntry>,
     /// What is odd about the configuration but no error, for the log.
     pub warnings: Vec<String>,
+}
+
+/// Where a configuration is and what it says about the service, for the tables that depend on it.
+struct Place<'a> {
+    folder: &'a Path,
+    public_urls: &'a [PublicUrl],
 }
 
 /// What was said on the command line, where it overrides the rest.
@@ -164,16 +183,19 @@ impl Config {
         let memory = root.read::<values::Memory>("memory");
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
+        let audiences = audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec());
         let rate_limits = rate_limit::read(&mut root);
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
+        let users = users::read(&mut root, &organizations);
+        let roles = roles::read(&mut root, &organizations);
+        let place = Place { folder, public_urls: &public_urls };
+        let issuers = issuers::read(&mut root, &organizations, &audiences, &place);
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
         let sources = sources::read(&mut root, &organizations, folder);
         root.finish();
-        // Known, although they were read before, or are for clients.
-        for name in ["IPSTATS_CONFIG"].into_iter().chain(profiles::CLIENT_VARIABLES) {
-            reader.variable(name);
-        }
+        // Known, although it was read before.
+        reader.variable("IPSTATS_CONFIG");
         let warnings = reader.unknown_variables().into_iter().chain(memory.and_then(too_much)).collect();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
@@ -186,16 +208,24 @@ impl Config {
             memory_bytes_max: memory.map_or_else(machine::default_memory_bytes, |memory| memory.0),
             accept_lost_batches: flags.accept_lost_batches,
             unknown_ip,
-            audiences: audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec()),
+            audiences,
             rate_limits,
             log_level,
             log_format,
             organizations,
             applications,
+            users,
+            roles,
+            issuers,
             ingest_sources,
             sources,
             warnings,
         }
+    }
+
+    /// Whether the built-in authority issues tokens: not where only outside issuers are configured.
+    pub fn issues_tokens(&self) -> bool {
+        self.issuers.is_empty() || !self.applications.is_empty()
     }
 
     /// Makes one organization and one application where none are declared, and keeps them in the data folder (made

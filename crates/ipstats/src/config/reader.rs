@@ -167,6 +167,18 @@ impl<'a> Section<'a> {
         self.variable(key, parse).or(written)
     }
 
+    /// The values of a key that holds a table, by their names; only in the document.
+    pub(super) fn read_map<T: FromStr<Err: Display>>(
+        &mut self,
+        key: &'static str,
+    ) -> Option<BTreeMap<String, T>> {
+        let value = self.take(key)?;
+        let table = self.table_of(key, value).into_iter();
+        let values =
+            table.map(|(name, value)| Some((name.into_inner().into_owned(), self.item(key, &value)?)));
+        all(values).map(BTreeMap::from_iter)
+    }
+
     /// The table of a key; an empty one where it is absent.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let (span, table) = match self.take(key) {

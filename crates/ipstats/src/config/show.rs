@@ -1,5 +1,6 @@
 //! The effective configuration as a configuration file, secrets masked.
 
+use super::show_access::{Issuer, Role, User};
 use super::values::{ByteCount, CountSetting, DeviceSetting};
 use super::{Config, IngestSource, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit};
 use ipstats_formats::Originator;
@@ -24,6 +25,9 @@ struct Shown<'a> {
     tls: Option<Tls<'a>>,
     organizations: Vec<Organization<'a>>,
     applications: Vec<Application<'a>>,
+    users: Vec<User<'a>>,
+    roles: Vec<Role<'a>>,
+    issuers: Vec<Issuer<'a>>,
     ingest_keys: Vec<IngestKey<'a>>,
     sources: Vec<Source<'a>>,
 }
@@ -51,8 +55,11 @@ struct Application<'a> {
     name: &'a str,
     client_id: String,
     organization: String,
-    secret_hash: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_hash: Option<&'static str>,
+    public_client: bool,
     permissions: &'a [String],
+    delegated_permissions: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -149,10 +156,15 @@ impl Config {
                     name: &application.name,
                     client_id: application.client_id.to_string(),
                     organization: application.organization.to_string(),
-                    secret_hash: "(hidden)",
+                    secret_hash: application.secret_hash.as_ref().map(|_| "(hidden)"),
+                    public_client: application.secret_hash.is_none(),
                     permissions: &application.permissions,
+                    delegated_permissions: &application.delegated_permissions,
                 })
                 .collect(),
+            users: self.users.iter().map(User::of).collect(),
+            roles: self.roles.iter().map(Role::of).collect(),
+            issuers: self.issuers.iter().map(Issuer::of).collect(),
             ingest_keys: self.ingest_sources.iter().map(IngestKey::of).collect(),
             sources: self.sources.iter().map(Source::of).collect(),
         })

@@ -98,6 +98,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(UnknownIp: "not_found" => Self::NotFound, "zero" => Self::Zero);
 words!(StoreBackend: "embedded" => Self::Embedded);
 words!(LogFormat: "text" => Self::Text, "json" => Self::Json);

@@ -1,9 +1,12 @@
 //! What the handlers share.
 
 use super::public_urls::PublicUrls;
-use crate::auth::{Authority, ClientSecrets, IngestKeys, Issuers, SigningKey, Verifier};
+use crate::auth::{
+    Authority, Figures, IngestKeys, IssuerFigures, Issuers, Registry, Roles, SecretProofs, SigningKey, Trust,
+    Verifier,
+};
 use crate::clock::Clock;
-use crate::config::{Application, Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
+use crate::config::{Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
 use crate::limit::Limiter;
 use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
@@ -12,6 +15,10 @@ use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often it is looked whether keys of an issuer are due.
+const KEYS_TICK: Duration = Duration::from_secs(1);
 
 /// The service behind the routes.
 pub struct App {
@@ -20,7 +27,9 @@ pub struct App {
     pub(super) data_clock: Clock,
     /// The time of tokens; never pinned.
     pub(super) token_clock: Clock,
-    pub(super) client_secrets: ClientSecrets,
+    pub(super) secrets: SecretProofs,
+    /// Of tokens; they outlive a reload.
+    pub(super) auth_figures: Arc<Figures>,
     pub(super) limiter: Limiter,
     key: SigningKey,
     /// The URL of the address listened on.
@@ -39,9 +48,11 @@ pub(super) struct Snapshot {
     pub(super) authority: Authority,
     pub(super) verifier: Verifier,
     pub(super) ingest_keys: IngestKeys,
+    pub(super) registry: Arc<Registry>,
+    /// Whether the built-in authority issues tokens.
+    pub(super) issues_tokens: bool,
     audiences: Vec<String>,
     organizations: Vec<OrganizationEntry>,
-    applications: Vec<Application>,
 }
 
 impl App {
@@ -55,13 +66,15 @@ impl App {
         token_clock: Clock,
     ) -> Result<Self, SecretError> {
         let of_address = PublicUrl::of_address(config.scheme(), listening);
+        let auth_figures = Arc::<Figures>::default();
         Ok(Self {
             store: store.into(),
             data_clock,
             token_clock,
-            client_secrets: ClientSecrets::new()?,
+            secrets: SecretProofs::new()?,
             limiter: Limiter::local(&config.rate_limits),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address, &auth_figures, None)),
+            auth_figures,
             key,
             of_address,
             closing: AtomicBool::new(false),
@@ -69,10 +82,32 @@ impl App {
     }
 
     /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, rate limits, organizations,
-    /// applications and ingest keys. Calls that were counted stay counted. The rest of a configuration takes a restart.
+    /// applications, users, roles, issuers and ingest keys. Calls that were counted stay counted. The rest of a configuration takes a restart.
     pub fn reload(&self, config: &Config) {
         self.limiter.set_limits(&config.rate_limits);
-        self.snapshot.store(Arc::new(Snapshot::new(config, &self.key, &self.of_address)));
+        let before = self.snapshot();
+        let before = Some(before.verifier.issuers());
+        let snapshot = Snapshot::new(config, &self.key, &self.of_address, &self.auth_figures, before);
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Keeps the keys of outside issuers fresh, for as long as it is polled.
+    pub async fn keep_keys_fresh(&self) {
+        let mut ticks = tokio::time::interval(KEYS_TICK);
+        loop {
+            ticks.tick().await;
+            self.snapshot().verifier.refresh_keys(self.token_clock.now());
+        }
+    }
+
+    /// How often tokens were accepted and refused.
+    pub fn auth_figures(&self) -> &Figures {
+        &self.auth_figures
+    }
+
+    /// The state of each outside issuer.
+    pub fn issuer_figures(&self) -> Vec<IssuerFigures> {
+        self.snapshot().verifier.issuer_figures(self.token_clock.now())
     }
 
     /// The URL of the service where a request does not tell.
@@ -97,28 +132,51 @@ impl App {
     pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
     }
+
+    /// A snapshot to keep while something is waited for.
+    pub(super) fn whole_snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
 }
 
 impl Snapshot {
-    fn new(config: &Config, key: &SigningKey, of_address: &PublicUrl) -> Self {
+    /// What follows from `config`. Keys that were fetched for the issuers `before` are kept.
+    fn new(
+        config: &Config,
+        key: &SigningKey,
+        of_address: &PublicUrl,
+        figures: &Arc<Figures>,
+        before: Option<&Issuers>,
+    ) -> Self {
         let public_urls = PublicUrls::new(&config.public_urls, of_address.clone());
         let authority = Authority::new(key.clone(), public_urls.first().as_str());
-        // A token that was issued under one public URL is good under all.
-        let issuers = public_urls.iter().fold(Issuers::default(), |issuers, url| {
-            issuers
-                .with_built_in(&authority.at(url.as_str()), config.organizations.iter().map(|entry| entry.id))
-        });
+        let mut issuers = Issuers::default();
+        if config.issues_tokens() {
+            // A token that was issued under one public URL is good under all.
+            let organizations = || config.organizations.iter().map(|entry| entry.id);
+            issuers = public_urls.iter().fold(issuers, |issuers, url| {
+                issuers.with_built_in(&authority.at(url.as_str()), organizations())
+            });
+        }
+        let registry = Arc::new(Registry::new(&config.applications, &config.users));
+        let trust = Trust {
+            issuers: issuers.with_outside(&config.issuers, before),
+            audiences: config.audiences.clone(),
+            registry: Arc::clone(&registry),
+            roles: Roles::new(&config.roles),
+        };
         Self {
             public_urls,
             proxies: config.proxies.clone(),
             scheme: of_address.scheme(),
             unknown_ip: config.unknown_ip,
-            verifier: Verifier::new(issuers, config.audiences.iter().cloned()),
+            verifier: Verifier::new(trust, Arc::clone(figures)),
             authority,
             ingest_keys: IngestKeys::new(&config.ingest_sources),
             audiences: config.audiences.clone(),
             organizations: config.organizations.clone(),
-            applications: config.applications.clone(),
+            registry,
+            issues_tokens: config.issues_tokens(),
         }
     }
 
@@ -127,14 +185,6 @@ impl Snapshot {
         let id = tenant.parse().ok();
         let found = self.organizations.iter().find(|entry| Some(entry.id) == id || entry.name == tenant);
         found.map(|entry| entry.id)
-    }
-
-    /// The application of `organization` with this client id.
-    pub(super) fn application(&self, organization: Organization, client_id: &str) -> Option<&Application> {
-        let id = client_id.parse().ok()?;
-        self.applications
-            .iter()
-            .find(|application| application.client_id == id && application.organization == organization)
     }
 
     /// The configured spelling of an audience; a trailing slash does not matter.

@@ -26,8 +26,9 @@ impl FromRequestParts<Arc<App>> for Bearer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer_token(&parts.headers)?;
-        let caller = app.snapshot().verifier.verify(token, app.token_clock.now())?;
+        let token = bearer_token(&parts.headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
+        let snapshot = app.whole_snapshot();
+        let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
         Span::current()
             .record("organization", tracing::field::display(caller.organization))
             .record("application", &caller.application);

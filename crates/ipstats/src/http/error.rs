@@ -19,6 +19,9 @@ use uuid::Uuid;
 /// After how many seconds a client may try again when the service is busy.
 const RETRY_SECONDS: u32 = 1;
 
+/// After how many seconds when the keys of an issuer cannot be fetched; sooner they are not asked for again.
+const KEYS_RETRY_SECONDS: u32 = 10;
+
 /// Most characters of what a client sent that are sent back.
 const TEXT_CHARS_MAX: usize = 100;
 
@@ -31,6 +34,8 @@ pub(super) enum ApiError {
     TooManyRequests { limit: RateLimit, retry_after_seconds: u32 },
     #[error("Too many applications are calling at once. Try again later.")]
     TooManyCallers { source: NoRoom, retry_after_seconds: u32 },
+    #[error("The token cannot be checked: {}. Try again later.", TokenRefused::KeysUnavailable)]
+    KeysUnavailable,
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     #[error(transparent)]
@@ -126,7 +131,7 @@ impl ApiError {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
-            Self::Timeout | Self::Unavailable(_) | Self::TooManyCallers { .. } => {
+            Self::Timeout | Self::Unavailable(_) | Self::KeysUnavailable | Self::TooManyCallers { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
             }
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
@@ -143,6 +148,7 @@ impl ApiError {
                 Some((RETRY_AFTER, (*retry_after_seconds).into()))
             }
             Self::Timeout | Self::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS.into())),
+            Self::KeysUnavailable => Some((RETRY_AFTER, KEYS_RETRY_SECONDS.into())),
             _ => None,
         }
     }
@@ -160,7 +166,10 @@ fn challenge(refused: TokenRefused) -> HeaderValue {
 
 impl From<TokenRefused> for ApiError {
     fn from(refused: TokenRefused) -> Self {
-        Self::Unauthorized(refused)
+        match refused {
+            TokenRefused::KeysUnavailable => Self::KeysUnavailable,
+            refused => Self::Unauthorized(refused),
+        }
     }
 }
 

@@ -16,7 +16,11 @@ impl FromRequestParts<Arc<App>> for Tenant {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, TokenError> {
         let path = Path::<String>::from_request_parts(parts, app).await;
         let Path(tenant) = path.map_err(|_| TokenError::Tenant(parts.uri.path().to_owned()))?;
-        let organization = app.snapshot().tenant(&tenant);
+        let snapshot = app.snapshot();
+        if !snapshot.issues_tokens {
+            return Err(TokenError::OnlyOutsideIssuers);
+        }
+        let organization = snapshot.tenant(&tenant);
         organization.map(Self).ok_or(TokenError::Tenant(tenant))
     }
 }

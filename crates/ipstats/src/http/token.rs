@@ -69,16 +69,16 @@ async fn issue(
     body: Body,
 ) -> Result<Answer, TokenError> {
     let form = Form(to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| TokenError::Body)?);
-    let snapshot = Arc::clone(&app.snapshot());
+    let snapshot = app.whole_snapshot();
     match form.require("grant_type")? {
         grant if grant == "client_credentials" => {}
         grant => return Err(TokenError::GrantType(grant)),
     }
     let audience = audience(&form, &snapshot)?;
     let (client_id, secret) = credentials(&form, headers)?;
-    let application = snapshot.application(organization, &client_id);
+    let application = snapshot.registry.application(organization, &client_id);
     let now = app.token_clock.now();
-    app.client_secrets.prove(application, secret, now).await.map_err(TokenError::Client)?;
+    app.secrets.prove_application(application, secret, now).await.map_err(TokenError::Client)?;
     let application = application.ok_or(TokenError::Client(crate::auth::SecretRefused::Wrong))?;
     let authority = snapshot.authority.at(url.as_str());
     let token = authority.issue(application, version, audience, now).map_err(TokenError::Internal)?;

@@ -23,6 +23,10 @@ pub(super) enum TokenError {
     TwoClients,
     #[error("the tenant {0:?} is not known here")]
     Tenant(String),
+    #[error(
+        "this service issues no tokens: get one from the identity provider that it is configured to trust"
+    )]
+    OnlyOutsideIssuers,
     #[error("the grant type {0:?} is not supported; use client_credentials")]
     GrantType(String),
     #[error("{0}")]
@@ -49,6 +53,7 @@ impl TokenError {
             Self::Missing(_) | Self::Twice(_) | Self::Body | Self::TwoClients | Self::Tenant(_) => {
                 (StatusCode::BAD_REQUEST, "invalid_request")
             }
+            Self::OnlyOutsideIssuers => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::GrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::Basic | Self::Client(SecretRefused::Wrong) => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::Client(SecretRefused::TooOften { .. }) => {

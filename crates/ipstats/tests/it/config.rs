@@ -108,7 +108,8 @@ secret_hash = 'hunter2'
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
         "ipstats.toml:1:1: unknown key lisen (known here: applications, audiences, data_dir, ingest_keys, insecure_listen, \
-         listen, log, memory, organizations, proxy_headers, public_urls, rate_limits, sources, store, tls, trusted_proxies, unknown_ip)",
+         issuers, listen, log, memory, organizations, proxy_headers, public_urls, rate_limits, roles, sources, store, \
+         tls, trusted_proxies, unknown_ip, users)",
         "ipstats.toml:2:10: listen: expected a string, found integer",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
         "ipstats.toml:4:19: audiences: expected a string, found integer",
@@ -304,7 +305,7 @@ fn the_first_start_is_made_once_and_found_again() {
     let mut again = load(&data_dir);
     assert_eq!(again.organization(None), Ok(made.organization));
     assert_eq!(again.applications[0].client_id, made.client_id);
-    assert!(again.applications[0].secret_hash.verify(&made.client_secret));
+    assert!(again.applications[0].secret_hash.as_ref().unwrap().verify(&made.client_secret));
     assert!(again.establish().unwrap().is_none());
     assert!(fs::read_to_string(made.file).unwrap().contains(made.client_secret.reveal()));
 }
@@ -360,5 +361,138 @@ fn rate_limits_have_the_defaults_of_defenders_api_and_can_be_turned_off() {
     ] {
         let problems = Place::with(&format!("rate_limits = {text}")).problems(&[]).join("\n");
         assert!(problems.contains("ipstats.toml:1:") && problems.contains(problem), "{problems}");
+    }
+}
+
+fn with_issuer(settings: &str) -> Place {
+    Place::with(&format!(
+        "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n[[issuers]]\nname = 'idp'\n{settings}"
+    ))
+}
+
+#[test]
+fn an_outside_issuer_has_defaults_and_is_shown_as_it_can_be_read_again() {
+    for settings in [
+        "issuer = 'https://login.microsoftonline.com/{tenantid}/v2.0'\n",
+        &format!("issuer = 'https://sts.windows.net/{CONTOSO}/'\n"),
+        "issuer = 'https://id.example/realms/soc'\nkind = 'keycloak'\norganization = 'contoso'\nclock_skew = '5 min'\n",
+        "issuer = 'https://soc.eu.auth0.com/'\nkind = 'auth0'\norganization_claim = 'org_id'\n\
+         organization_values = { org_1 = 'contoso' }\nkeys_refresh = '1 min'\ncontexts = ['application']\n",
+        "issuer = 'http://127.0.0.1:1/'\nkind = 'rfc9068'\norganization_claim = 'tid'\naudiences = ['api://x']\n\
+         jwks_url = 'http://127.0.0.1:1/keys'\n[issuers.claims]\ngroups = 'https://acme.example/groups'\n",
+    ] {
+        let config = Config::load_in(&with_issuer(settings).flags(), &Environment::default()).unwrap();
+        assert_eq!(config.issuers[0].audiences.len(), if settings.contains("api://x") { 1 } else { 5 });
+        let shown = config.show().unwrap();
+        let again = Place::with(&shown.replace("public_urls = []", ""));
+        let again = Config::load_in(&again.flags(), &Environment::default());
+        assert_eq!(
+            again.unwrap_or_else(|error| panic!("{error}\n{shown}")).issuers,
+            config.issuers,
+            "{shown}"
+        );
+        assert!(!config.issues_tokens(), "only outside issuers are configured");
+    }
+}
+
+#[test]
+fn what_does_not_go_together_about_an_issuer_is_refused_with_its_place() {
+    let entra = "issuer = 'https://login.example/{tenantid}/v2.0'\n";
+    let other = "issuer = 'https://id.example/'\nkind = 'rfc9068'\n";
+    for (settings, expected) in [
+        (format!("{entra}organization = 'contoso'"), ":7:16: issuers[0].organization: leave it out"),
+        (
+            format!("{entra}kind = 'keycloak'\norganization = 'contoso'"),
+            ":6:10: issuers[0].issuer: {tenantid} is known",
+        ),
+        (other.to_owned(), ":7:8: issuers[0].kind: tokens of this kind have no tid"),
+        (
+            format!("{other}organization = 'fabrikam'"),
+            ":8:16: issuers[0].organization: organization \"fabrikam\"",
+        ),
+        (format!("{other}organization = 'contoso'\norganization_claim = 'x'"), "either organization or"),
+        (
+            format!("{other}organization = 'contoso'\norganizations = ['contoso']"),
+            "organizations: leave it out",
+        ),
+        (
+            format!("{other}organization = 'contoso'\norganization_values = {{ x = 'contoso' }}"),
+            "which is missing",
+        ),
+        (
+            format!("{other}organization_claim = 'x'\norganization_values = {{ x = 'y' }}"),
+            "organization \"y\"",
+        ),
+        (format!("{entra}clock_skew = '301 s'"), ":7:14: issuers[0].clock_skew: 301 s is too long"),
+        (format!("{entra}keys_refresh = '1 s'"), "issuers[0].keys_refresh: 1 s is too often"),
+        (format!("{entra}keys_max_age = '1 min'"), "keys_max_age: 1 min is not between"),
+        (format!("{entra}audiences = []"), "audiences: the list is empty"),
+        (format!("{entra}contexts = ['user']"), "\"user\" is not one of application, delegated"),
+        (
+            format!("{entra}jwks_url = 'https://x/k'\ndiscovery_url = 'https://x/d'"),
+            "either jwks_url or discovery_url",
+        ),
+        (format!("{entra}jwks_url = 'ftp://x/k'"), "jwks_url: expected a URL that begins with https://"),
+        (format!("{entra}jwks_url = 'https://me:secret@x/k'"), "a user or a password"),
+        (format!("{entra}ca_file = 'nowhere.pem'"), "ca_file: nowhere.pem: No such file"),
+        (format!("{entra}ca_file = 'ipstats.toml'"), "no certificates in PEM"),
+        (format!("{entra}[issuers.claims]\nscopes = 'scope'"), "issuers[0].claims.scopes: Entra's is scp"),
+        (format!("{entra}[issuers.claims]\nrole = 'x'"), "unknown key issuers[0].claims.role"),
+        ("issuer = 'http://id.example/{tenantid}/'".to_owned(), "issuer: http:// lets anybody"),
+        ("issuer = 'soc'\nkind = 'rfc9068'\norganization = 'contoso'".to_owned(), "set jwks_url"),
+        (
+            "issuer = 'https://sts.windows.net/11111111-1111-4111-8111-111111111111/'".to_owned(),
+            "is none of the organizations: add one",
+        ),
+    ] {
+        let problems = with_issuer(&settings).problems(&[]);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:#?}");
+        assert!(problems.len() <= 2, "{problems:#?}");
+    }
+    let ours = Place::with(&format!(
+        "public_urls = ['https://ipstats.example']\n[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
+         [[issuers]]\nname = 'x'\nissuer = 'https://ipstats.example/{CONTOSO}/'"
+    ));
+    assert!(ours.problems(&[])[0].contains("this is the service itself"));
+    let alone = Place::with(&format!("[[issuers]]\nname = 'x'\n{entra}")).problems(&[]);
+    assert!(alone[0].contains("declare [[organizations]] first"), "{alone:?}");
+}
+
+#[test]
+fn users_roles_and_their_applications_are_checked() {
+    let tables = |more: &str| {
+        let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+        Place::with(&[&organization, more].concat())
+    };
+    let role =
+        "[[roles]]\nname = 'SOC'\norganization = 'contoso'\npermissions = ['view data']\ngroups = ['soc']\n";
+    let user = format!(
+        "[[users]]\nname = 'ana@contoso.example'\noid = 'dddddddd-0000-4000-8000-000000000001'\n\
+         organization = 'contoso'\npassword_hash = '{HASH}'\ngroups = ['soc']\n"
+    );
+    let notebook = "[[applications]]\nname = 'notebook'\nclient_id = '9c6cf3a1-2f6b-4d0e-8b8a-51c1a5c1f0aa'\n\
+                    organization = 'contoso'\npublic_client = true\ndelegated_permissions = ['Ip.Read.All']\n";
+    let config =
+        Config::load_in(&tables(&[role, &user, notebook].concat()).flags(), &Environment::default()).unwrap();
+    let shown = config.show().unwrap();
+    assert!(shown.contains("password_hash = \"(hidden)\"") && !shown.contains("argon2id"), "{shown}");
+    assert!(shown.contains("permissions = [\"View Data\"]"), "{shown}");
+    let many: Vec<_> = (0..201).map(|number| format!("'{number}'")).collect();
+    for (more, expected) in [
+        (
+            role.replace("view data", "View Everything"),
+            "\"View Everything\" is not a permission of a role; known are View Data, ",
+        ),
+        ([role, role].concat(), "roles[1].name: already used above"),
+        ([user.clone(), user.replace("ana@", "ANA@")].concat(), "users[1].name: already used above"),
+        (user.replace("'soc'", &many.join(",")), "201 groups do not fit into a token; 200 do"),
+        (user.replace("$argon2id", "argon"), "users[0].password_hash: this is not an argon2id hash"),
+        (format!("{notebook}permissions = ['Ip.Read.All']"), "a public client proves nothing about itself"),
+        (format!("{notebook}secret_hash = '{HASH}'"), "a public client has no secret"),
+        (notebook.replace("true", "false"), "applications[0].secret_hash is missing"),
+        (notebook.replace("Ip.Read.All", "Ip.Read.All x"), "names of permissions have no blanks"),
+    ] {
+        let problems = tables(&more).problems(&[]);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:#?}");
     }
 }

@@ -245,22 +245,32 @@ async fn two_authorization_headers_and_other_schemes() {
 
 #[tokio::test]
 async fn a_delegated_token_is_never_read_as_an_application_token() {
-    let app = app();
-    for (scopes, missing) in [
-        (json!("Ip.Read.All"), "'View Data'"),
-        (json!("Machine.Read Ip.Read.All"), "'View Data'"),
-        (
-            json!("Machine.Read"),
-            "Missing scopes. API required scopes: Ip.Read.All, delegated scopes: Machine.Read.",
-        ),
-        (json!(""), "Missing scopes"),
-        (json!(null), "Missing scopes"),
-        (json!(["Ip.Read.All"]), "Missing scopes"),
-        (json!("Ip.Read.Allx ip.read.all"), "Missing scopes"),
+    let ana = "dddddddd-0000-4000-8000-000000000001";
+    let user = format!(
+        "[[users]]\nname = 'ana'\norganization = 'contoso'\noid = '{ana}'\npassword_hash = '{}'\n",
+        SECRET.1.as_str()
+    );
+    let app = TestApp::with(&user, &[("laptop", "10.209.67.177", NOW)]);
+    let delegated = |scopes: &Value, oid: Value| {
+        let mut claims = good_claims();
+        (claims["scp"], claims["oid"]) = (scopes.clone(), oid);
+        sign(&good_header(), &claims)
+    };
+    for scopes in [
+        json!("Ip.Read.All"),
+        json!("Machine.Read Ip.Read.All"),
+        json!(""),
+        json!(null),
+        json!(["Ip.Read.All"]),
+        json!("Ip.Read.Allx ip.read.all"),
     ] {
-        let answer = app.get_as(&with("scp", scopes.clone()), PATH).await;
+        let answer = app.get_as(&delegated(&scopes, json!(ana)), PATH).await;
         assert_eq!(answer.error(), (403, "Forbidden".to_owned()), "{scopes}");
+        let missing = "Missing scopes. API required scopes: Ip.Read.All, delegated scopes: ";
         assert!(answer.message().contains(missing), "{scopes}: {}", answer.message());
+        for nobody in [json!(null), json!(""), json!("dddddddd-0000-4000-8000-0000000000ff")] {
+            assert_refused(&app, &delegated(&scopes, nobody), "").await;
+        }
     }
 }
 

@@ -22,7 +22,14 @@ async fn a_closing_service_is_alive_but_not_ready_and_answers_503() {
     let app = Arc::new(app);
     let clock = ManualClock::at(time(TOKEN_NOW));
     let router = router(Arc::clone(&app));
-    let test = TestApp { router, config, token_clock: clock.clone(), data_clock: clock, _folder: folder };
+    let test = TestApp {
+        router,
+        app: Arc::clone(&app),
+        config,
+        token_clock: clock.clone(),
+        data_clock: clock,
+        folder,
+    };
 
     app.begin_closing();
     let ready = test.get("/readyz").await;

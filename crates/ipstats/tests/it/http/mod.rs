@@ -7,6 +7,7 @@ mod hosts;
 mod ingest;
 mod ip_stats;
 mod odata;
+mod outside;
 mod rate_limits;
 mod routes;
 mod token;
@@ -60,10 +61,11 @@ static KEYS: LazyLock<[IngestKey; 2]> = LazyLock::new(|| [(); 2].map(|()| Ingest
 
 struct TestApp {
     router: Entrance,
+    app: Arc<App>,
     config: Config,
     token_clock: ManualClock,
     data_clock: ManualClock,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer, read to its end.
@@ -92,7 +94,13 @@ impl TestApp {
         let (data, tokens) = (Clock::Manual(data_clock.clone()), Clock::Manual(token_clock.clone()));
         let listening = "127.0.0.1:8080".parse().unwrap();
         let app = App::new(&config, KEY.0.clone(), Store::new(engine), listening, data, tokens).unwrap();
-        Self { router: router(Arc::new(app)), config, token_clock, data_clock, _folder: folder }
+        let app = Arc::new(app);
+        Self { router: router(Arc::clone(&app)), app, config, token_clock, data_clock, folder }
+    }
+
+    /// Goes on with other settings, as SIGHUP does.
+    fn reload(&self, settings: &str) {
+        self.app.reload(&config(&self.folder, settings));
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
