@@ -49,18 +49,43 @@ impl Answer {
             (IpStatistics::NotInWindow, _) | (IpStatistics::Unknown, UnknownIp::Zero) => (0, None, None),
             (IpStatistics::Unknown, UnknownIp::NotFound) => return Err(NoAnswer::NotFound(ip)),
         };
-        Ok(Self {
-            context: None,
+        Ok(Self::received(None, ip.to_string(), prevalence, (first_seen, last_seen)))
+    }
+
+    /// An answer that a service gave.
+    pub fn received(
+        context: Option<String>,
+        ip_address: String,
+        prevalence: u64,
+        (org_first_seen, org_last_seen): (Option<String>, Option<String>),
+    ) -> Self {
+        Self {
+            context,
             odata_type: None,
-            ip_address: ip.to_string(),
+            ip_address,
             org_prevalence: prevalence.to_string(),
             organization_prevalence_type: None,
             organization_prevalence: prevalence,
             org_first_seen_type: None,
-            org_first_seen: first_seen,
+            org_first_seen,
             org_last_seen_type: None,
-            org_last_seen: last_seen,
-        })
+            org_last_seen,
+        }
+    }
+
+    /// The address in canonical form.
+    pub fn ip_address(&self) -> &str {
+        &self.ip_address
+    }
+
+    /// How many devices contacted the IP within the window.
+    pub fn prevalence(&self) -> u64 {
+        self.organization_prevalence
+    }
+
+    /// The first and the last contact within the window, where there is one.
+    pub fn seen(&self) -> Option<(&str, &str)> {
+        Some((self.org_first_seen.as_deref()?, self.org_last_seen.as_deref()?))
     }
 
     /// The same answer with its `@odata.context`, for the service at `public_url`.

@@ -1,12 +1,12 @@
 //! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
 //!
-//! The arrows inside: `cli` and `http` use `auth`, `limit`, `sources`, `ingest` and `store`, and these
-//! use `config` and `clock`. The test
-//! `tests/it/tidy.rs` holds them.
+//! The arrows inside: `cli` and `http` use `auth`, `limit`, `sources`, `ingest` and `store`, `cli` also uses `client`, and
+//! these use `config` and `clock`. The test `tests/it/tidy.rs` holds them.
 
 pub mod answer;
 pub mod auth;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod http;

@@ -9,6 +9,7 @@ mod import;
 pub mod output;
 mod secret;
 pub mod serve;
+mod server_args;
 mod stats;
 pub mod token;
 
@@ -56,6 +57,18 @@ pub struct PlaceArgs {
     /// Data folder [env: IPSTATS_DATA_DIR] [default: ./ipstats-data]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// Whose data, where it is, and as of when.
+#[derive(Debug, Clone, Args)]
+struct StoreArgs {
+    /// Organization whose data it is, by id or name [default: the only one configured]
+    #[arg(long, value_name = "ID")]
+    organization: Option<String>,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 /// Exit code of bad usage, as clap's own.

@@ -13,11 +13,14 @@ mod ingest_keys;
 mod issuer_keys;
 mod issuers;
 mod machine;
+mod profiles;
 mod proxies;
 mod public_url;
 mod rate_limit;
 mod reader;
 mod roles;
+mod server_access;
+mod server_url;
 mod show;
 mod show_access;
 mod sources;
@@ -36,6 +39,8 @@ pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
 pub use roles::{Principal, Role, RolePermission};
+pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
+pub use server_url::ServerUrl;
 pub use sources::{Pattern, SourceEntry, SourceKind};
 pub use tls::TlsFiles;
 pub use users::User;
@@ -194,8 +199,10 @@ impl Config {
         let ingest_sources = ingest_keys::read(&mut root, &organizations);
         let sources = sources::read(&mut root, &organizations, folder);
         root.finish();
-        // Known, although it was read before.
-        reader.variable("IPSTATS_CONFIG");
+        // Known, although they were read before, or are for clients.
+        for name in ["IPSTATS_CONFIG"].into_iter().chain(profiles::CLIENT_VARIABLES) {
+            reader.variable(name);
+        }
         let warnings = reader.unknown_variables().into_iter().chain(memory.and_then(too_much)).collect();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),

@@ -17,6 +17,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
 use ipstats_engine::Engine;
 use ipstats_formats::FormatChoice;
+use ipstats_model::Organization;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -33,6 +34,9 @@ pub(super) struct IngestAnswer {
     not_a_connection: BTreeMap<&'static str, u64>,
     outside_retention: u64,
     malformed: u64,
+    organization: String,
+    newest_event: Option<String>,
+    oldest_event: Option<String>,
     /// Where the first malformed records are.
     issues: Vec<IssueAnswer>,
 }
@@ -62,7 +66,7 @@ pub(super) async fn post(
         report = &mut load => report,
         () = forward(body, writer) => load.await,
     };
-    Ok(Json(report??.into()))
+    Ok(Json(IngestAnswer::new(report??, organization)))
 }
 
 /// The format in the path; `auto` recognizes it from the first lines.
@@ -79,8 +83,8 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-impl From<UploadReport> for IngestAnswer {
-    fn from(UploadReport { tally, recorded }: UploadReport) -> Self {
+impl IngestAnswer {
+    fn new(UploadReport { tally, recorded }: UploadReport, organization: Organization) -> Self {
         let reasons = tally.not_a_connection().map(|(reason, count)| (reason.name(), count));
         let issues = tally.issues().iter();
         Self {
@@ -88,6 +92,9 @@ impl From<UploadReport> for IngestAnswer {
             not_a_connection: reasons.collect(),
             outside_retention: recorded.too_old + recorded.too_far_ahead,
             malformed: tally.malformed(),
+            organization: organization.to_string(),
+            newest_event: tally.newest().map(|time| time.to_string()),
+            oldest_event: tally.oldest().map(|time| time.to_string()),
             issues: issues
                 .map(|issue| IssueAnswer { line: issue.line, problem: issue.problem.to_string() })
                 .collect(),

@@ -92,15 +92,20 @@ impl Source {
             Self::File(path) if path.is_dir() => return Err(SourceError::Folder(path.clone())),
             Self::File(path) => File::open(path).and_then(|inner| decompressed(Counted { inner, progress })),
         }
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SourceError::NotFound,
-            io::ErrorKind::PermissionDenied => SourceError::Permission(error),
-            _ => SourceError::Read(error),
-        })
+        .map_err(SourceError::opening)
     }
 }
 
 impl SourceError {
+    /// Why a file cannot be opened.
+    pub fn opening(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::PermissionDenied => Self::Permission(error),
+            _ => Self::Read(error),
+        }
+    }
+
     /// Why reading a log with this compression stopped.
     pub(super) fn reading(error: io::Error, compression: Compression) -> Self {
         match compression {

@@ -15,6 +15,7 @@ mod http;
 mod kill;
 mod kill_serve;
 mod peer;
+mod remote;
 mod serve;
 mod service;
 mod site;

@@ -17,8 +17,13 @@ pub(crate) const NOW: i64 = 1_504_013_579;
 pub(crate) struct Site {
     pub(crate) place: Place,
     key: IngestKey,
+    /// The id of its application.
+    pub(crate) client_id: &'static str,
+    secret: Secret,
     token: String,
 }
+
+const CLIENT_ID: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 
 impl Site {
     pub(crate) fn new() -> Self {
@@ -27,14 +32,14 @@ impl Site {
         let config = format!(
             "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
              [[ingest_keys]]\nname = 'sensor'\norganization = 'contoso'\nkey_hash = '{}'\n\
-             [[applications]]\nname = 'reader'\nclient_id = 'aaaaaaaa-0000-4000-8000-000000000001'\n\
+             [[applications]]\nname = 'reader'\nclient_id = '{CLIENT_ID}'\n\
              organization = 'contoso'\nsecret_hash = '{}'\npermissions = ['Ip.Read.All']\n",
             key.hash(),
             secret.hash().unwrap().as_str(),
         );
         fs::write(place.path("ipstats.toml"), config).unwrap();
         let token = place.run(&["token", "--app", "reader"]).out.trim().to_owned();
-        Self { place, key, token }
+        Self { place, key, client_id: CLIENT_ID, secret, token }
     }
 
     /// The `ipstats serve` to start.
@@ -44,6 +49,27 @@ impl Site {
 
     pub(crate) fn serve(&self) -> Service {
         Service::start(self.serving())
+    }
+
+    /// `ipstats …` of somebody elsewhere, who has the application's id and secret, and the ingest key.
+    pub(crate) fn asking(&self, arguments: &[&str]) -> Command {
+        let mut command = self.place.command(arguments);
+        command.env_remove("IPSTATS_CONFIG").env_remove("IPSTATS_DATA_DIR").env("IPSTATS_TENANT", "contoso");
+        command.env("IPSTATS_CLIENT_ID", self.client_id).env("IPSTATS_CLIENT_SECRET", self.secret());
+        command.env("IPSTATS_INGEST_KEY", self.key());
+        command
+    }
+
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Done {
+        self.place.done(self.asking(arguments).spawn().unwrap())
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        self.secret.reveal()
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        self.key.reveal()
     }
 
     /// Sends a batch to the service at `address`; the status and the body of the answer.

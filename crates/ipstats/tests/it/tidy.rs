@@ -63,8 +63,13 @@ fn only_http_names_axum() {
 }
 
 #[test]
-fn only_http_speaks_tls() {
-    only(&["http/"], &["tokio_rustls"]);
+fn only_http_speaks_tls_and_clients_know_its_errors() {
+    only(&["http/", "client/error.rs"], &["tokio_rustls"]);
+}
+
+#[test]
+fn only_what_asks_other_servers_names_reqwest() {
+    only(&["client/", "auth/"], &["reqwest"]);
 }
 
 #[test]
@@ -105,5 +110,20 @@ fn the_arrows_point_down() {
     );
     never("ingest/", &["crate::auth", "crate::cli", "crate::http", "crate::limit", "crate::sources"]);
     never("sources/", &["crate::auth", "crate::cli", "crate::http", "crate::limit"]);
+    never(
+        "client/",
+        &[
+            "crate::auth",
+            "crate::cli",
+            "crate::http",
+            "crate::ingest",
+            "crate::limit",
+            "crate::sources",
+            "crate::store",
+        ],
+    );
+    for place in ["auth/", "config/", "http/", "ingest/", "limit/", "sources/", "store/"] {
+        never(place, &["crate::client"]);
+    }
     never("http/", &["crate::cli"]);
 }

@@ -1,16 +1,31 @@
 //! Many IPs, one a row.
 
-use super::question::Question;
+use super::entry::{Entry, Nothing};
+use crate::answer::Answer;
 use crate::visible::Visible;
-use ipstats_engine::ReadError;
-use ipstats_model::{CanonicalIp, IpStatistics};
-use std::fmt;
+use ipstats_model::Timestamp;
+
+/// Rows that are kept to find the width of the first column; further ones are printed as they come.
+const ROWS_KEPT_MAX: usize = 256;
+
+/// The width of any IPv4 address.
+const IP_WIDTH_MIN: usize = 15;
+
+/// Whether the first contact ever is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstEver {
+    /// It has a column.
+    Shown,
+    /// It is not known where the answers come from.
+    Unknown,
+}
 
 /// Rows in the order asked.
-#[derive(Default)]
 pub(super) struct Table {
-    rows: Vec<Row>,
-    invalid: bool,
+    first_ever: FirstEver,
+    kept: Vec<Row>,
+    /// Known once the heading is printed.
+    ip_width: Option<usize>,
 }
 
 struct Row {
@@ -22,54 +37,79 @@ struct Row {
 }
 
 impl Table {
-    /// Asks about `text` and adds the answer.
-    pub(super) fn add(&mut self, text: &str, question: &Question<'_>) -> Result<(), ReadError> {
-        let row = if let Ok(ip) = text.parse() {
-            Row::of(ip, question)?
-        } else {
-            self.invalid = true;
-            Row { devices: String::new(), ..Row::saying(&Visible(text).to_string(), "not an IP address") }
-        };
-        self.rows.push(row);
-        Ok(())
+    pub(super) fn new(first_ever: FirstEver) -> Self {
+        Self { first_ever, kept: Vec::new(), ip_width: None }
     }
 
-    /// Whether something asked for was no IP address.
-    pub(super) fn has_invalid(&self) -> bool {
-        self.invalid
+    /// Adds a row; the lines to print now.
+    pub(super) fn add(&mut self, entry: &Entry) -> Vec<String> {
+        let row = Row::of(entry, self.first_ever);
+        if let Some(width) = self.ip_width {
+            return vec![row.line(width)];
+        }
+        self.kept.push(row);
+        if self.kept.len() < ROWS_KEPT_MAX { Vec::new() } else { self.print_kept() }
+    }
+
+    /// The lines that were kept; none at all where there is no row.
+    pub(super) fn finish(mut self) -> Vec<String> {
+        if self.ip_width.is_some() { Vec::new() } else { self.print_kept() }
+    }
+
+    fn print_kept(&mut self) -> Vec<String> {
+        let rows = std::mem::take(&mut self.kept);
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let widest = rows.iter().map(|row| row.ip.chars().count()).max().unwrap_or(0);
+        let width = *self.ip_width.insert(widest.max(IP_WIDTH_MIN));
+        let heading = Row::heading(self.first_ever);
+        std::iter::once(&heading).chain(&rows).map(|row| row.line(width)).collect()
     }
 }
 
 impl Row {
-    fn of(ip: CanonicalIp, question: &Question<'_>) -> Result<Self, ReadError> {
-        let ever = question.first_ever(ip)?;
-        let first_ever = ever.map_or_else(|| "never".to_owned(), |time| time.to_string());
-        let ip_text = ip.to_string();
-        Ok(match question.statistics(ip)? {
-            IpStatistics::Seen { prevalence, first_seen, last_seen } => Self {
-                ip: ip_text,
-                devices: prevalence.to_string(),
-                seen: format!("{first_seen:<20}  {last_seen}"),
-                first_ever,
-            },
-            IpStatistics::NotInWindow => {
-                Self { first_ever, ..Self::saying(&ip_text, "not within the look-back") }
+    fn of(entry: &Entry, first_ever: FirstEver) -> Self {
+        let first_ever = match (first_ever, entry.first_ever) {
+            (FirstEver::Unknown, _) => String::new(),
+            (FirstEver::Shown, ever) => {
+                ever.map_or_else(|| "never".to_owned(), |time: Timestamp| time.to_string())
             }
-            IpStatistics::Unknown => Self { first_ever, ..Self::saying(&ip_text, "not in the last 30 days") },
-        })
+        };
+        match &entry.found {
+            Ok(answer) => Self { first_ever, ..Self::of_answer(answer) },
+            Err(nothing) if nothing.is_not_found() => {
+                Self { first_ever, ..Self::saying(&canonical(&entry.asked), "0", "not in the last 30 days") }
+            }
+            Err(nothing) => Self::saying(&Visible(&entry.asked).to_string(), "", &reason(nothing)),
+        }
     }
 
-    /// A row about an IP without statistics.
-    fn saying(ip: &str, why: &str) -> Self {
-        Self { ip: ip.to_owned(), devices: "0".to_owned(), seen: why.to_owned(), first_ever: String::new() }
+    fn of_answer(answer: &Answer) -> Self {
+        let ip = Visible(answer.ip_address()).to_string();
+        match answer.seen() {
+            Some((first, last)) => {
+                let seen = format!("{:<20}  {}", Visible(first).to_string(), Visible(last));
+                Self::saying(&ip, &answer.prevalence().to_string(), &seen)
+            }
+            None => Self::saying(&ip, &answer.prevalence().to_string(), "not within the look-back"),
+        }
     }
 
-    fn heading() -> Self {
+    fn saying(ip: &str, devices: &str, seen: &str) -> Self {
         Self {
-            ip: "IP".to_owned(),
-            devices: "DEVICES".to_owned(),
-            seen: format!("{:<20}  LAST SEEN", "FIRST SEEN"),
-            first_ever: "FIRST EVER".to_owned(),
+            ip: ip.to_owned(),
+            devices: devices.to_owned(),
+            seen: seen.to_owned(),
+            first_ever: String::new(),
+        }
+    }
+
+    fn heading(first_ever: FirstEver) -> Self {
+        let heading = Self::saying("IP", "DEVICES", &format!("{:<20}  LAST SEEN", "FIRST SEEN"));
+        match first_ever {
+            FirstEver::Shown => Self { first_ever: "FIRST EVER".to_owned(), ..heading },
+            FirstEver::Unknown => heading,
         }
     }
 
@@ -79,10 +119,10 @@ impl Row {
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ip_width = self.rows.iter().map(|row| row.ip.chars().count()).max().unwrap_or(0).max(15);
-        f.write_str(&Row::heading().line(ip_width))?;
-        self.rows.iter().try_for_each(|row| write!(f, "\n{}", row.line(ip_width)))
-    }
+fn canonical(asked: &str) -> String {
+    asked.parse().map_or_else(|_| Visible(asked).to_string(), |ip: ipstats_model::CanonicalIp| ip.to_string())
+}
+
+fn reason(nothing: &Nothing) -> String {
+    if nothing.is_invalid() { "not an IP address".to_owned() } else { Visible(&nothing.message).to_string() }
 }

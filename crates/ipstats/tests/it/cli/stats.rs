@@ -110,7 +110,7 @@ fn what_cannot_be_asked_is_refused() {
     let place = Place::new();
     let done = place.run(&["stats", "10.0.0.1"]);
     assert_eq!(done.code, Some(1));
-    insta::assert_snapshot!(done.err, @"error: there is no data folder data: import logs first, or name it with --data-dir");
+    insta::assert_snapshot!(done.err, @"error: there is no data folder data: import logs first, or name it with --data-dir, or ask a service with --server");
     assert!(!place.path("data").exists(), "a question makes no data folder");
 
     place.run(&[

@@ -1,0 +1,106 @@
+//! Logs into the data folder.
+
+use super::account::Account;
+use super::bar::Bar;
+use super::{Count, ImportArgs, notes};
+use crate::cli::{first_start_note, output};
+use crate::config::Config;
+use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest};
+use crate::store::{check_clock, open_engine};
+use anyhow::Context;
+use ipstats_formats::{CountRule, Originator, Settings};
+use ipstats_model::Organization;
+use std::num::NonZero;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+/// Runs the command.
+pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
+    let mut config = Config::load(&args.store.place.flags())?;
+    if let Some(first_start) = config.establish()? {
+        first_start_note(&first_start);
+    }
+    let organization = config.organization(args.store.organization.as_deref())?;
+    let clock = args.store.clock.clock();
+    let engine = open_engine(&config, &clock)?;
+    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+        output::note(format_args!("warning: {behind}"));
+    }
+    let stop = stop_on_signal()?;
+
+    let started = Instant::now();
+    let progress = Arc::new(Progress::default());
+    let mut bar = Bar::follow(Arc::clone(&progress));
+    let sink = EngineSink { engine: &engine, organization, clock: clock.clone() };
+    let json = args.json;
+    let report = ingest(args.plan(organization), &sink, &progress, &stop);
+    bar.finishing();
+    let newest_stored = engine.newest_event();
+    let closed = engine.close();
+    drop(bar);
+
+    notes::notes(&report, organization, &clock, newest_stored).iter().for_each(output::note);
+    let account = Account::of_report(&report, organization, started.elapsed());
+    if json || report.read_any() {
+        account.print(json)?;
+    }
+    if report.failure.is_none() {
+        closed
+            .context("what was counted is safe in the journal, but it could not be written into the index")?;
+    }
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl ImportArgs {
+    fn plan(self, organization: Organization) -> Plan {
+        let defaults = Settings::default();
+        let internal_networks = match self.internal_network {
+            none if none.is_empty() => defaults.internal_networks,
+            networks => networks,
+        };
+        let settings = Settings {
+            internal_networks,
+            originator: if self.originator_is_device {
+                Originator::AlwaysDevice
+            } else {
+                Originator::ByNetworks
+            },
+            site: self.site,
+            count: match self.count {
+                Count::Opened => CountRule::Opened,
+                Count::Attempted => CountRule::Attempted,
+            },
+            only_tenant: Some(organization),
+            ..defaults
+        };
+        Plan {
+            sources: self.files.into_iter().map(Source::named).collect(),
+            format: self.format,
+            settings,
+            workers: workers(),
+        }
+    }
+}
+
+/// One more than there are cores, so that while one waits for the disk the others keep them busy.
+fn workers() -> NonZero<usize> {
+    available_parallelism().unwrap_or(NonZero::<usize>::MIN).saturating_add(1)
+}
+
+/// A stop that SIGINT and SIGTERM request; the second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let handle = stop.clone();
+    ctrlc::set_handler(move || {
+        if handle.request() {
+            output::note("stopping: finishing what was read (once more to stop at once)");
+        } else {
+            // Nothing acknowledged is lost: it is in the journal.
+            process::exit(130);
+        }
+    })
+    .context("signals cannot be handled")?;
+    Ok(stop)
+}
