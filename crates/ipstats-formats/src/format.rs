@@ -20,12 +20,16 @@ pub enum Format {
     Suricata,
     /// Sysmon event 3 as JSON: flat (NXLog), of Winlogbeat or Elastic Agent, or `{"Event":…}`.
     SysmonJson,
+    /// Sysmon event 3 in EVTX files.
+    SysmonEvtx,
     /// Network events of the Elastic Common Schema: Elastic Defend, Auditbeat, Packetbeat, Filebeat's modules.
     Ecs,
     /// OCSF Network Activity (class 4001).
     Ocsf,
     /// osquery `socket_events`, as the result log writes them.
     Osquery,
+    /// AWS VPC flow logs, text.
+    VpcFlow,
     /// Our own JSON lines: `device`, `ip`, `time`.
     IpstatsNdjson,
     /// Our own CSV: `device`, `ip`, `time`.
@@ -58,7 +62,7 @@ pub struct UnknownFormat {
 impl Format {
     /// All formats, in the order in which a stream is tried on them: a Windows event of Elastic's shippers is both
     /// Sysmon and ECS.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::MdeStreaming,
@@ -66,9 +70,11 @@ impl Format {
         Self::MdeHuntingJson,
         Self::Suricata,
         Self::SysmonJson,
+        Self::SysmonEvtx,
         Self::Ecs,
         Self::Ocsf,
         Self::Osquery,
+        Self::VpcFlow,
         Self::IpstatsNdjson,
         Self::IpstatsCsv,
     ];
@@ -83,9 +89,11 @@ impl Format {
             Self::MdeHuntingJson => "mde-hunting-json",
             Self::Suricata => "suricata",
             Self::SysmonJson => "sysmon-json",
+            Self::SysmonEvtx => "sysmon-evtx",
             Self::Ecs => "ecs",
             Self::Ocsf => "ocsf",
             Self::Osquery => "osquery",
+            Self::VpcFlow => "vpc-flow",
             Self::IpstatsNdjson => "ndjson",
             Self::IpstatsCsv => "csv",
         }
@@ -122,7 +130,7 @@ impl FormatChoice {
             Self::Mde => {
                 matches!(format, Format::MdeStreaming | Format::MdeHuntingCsv | Format::MdeHuntingJson)
             }
-            Self::Sysmon => matches!(format, Format::SysmonJson),
+            Self::Sysmon => matches!(format, Format::SysmonJson | Format::SysmonEvtx),
             Self::Exactly(only) => only == format,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::fields::csv::{self, RowScanner};
 use crate::fields::scalar::Scalar;
-use crate::formats::{CsvFormat, JsonFormat, zeek_tsv};
+use crate::formats::{CsvFormat, JsonFormat, evtx, vpc_flow, zeek_tsv};
 use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
@@ -35,6 +35,10 @@ pub(crate) enum Records {
     Nothing,
     /// Rows of a Zeek log, one a line.
     ZeekRows(Arc<zeek_tsv::Columns>),
+    /// Rows of a VPC flow log, one a line.
+    VpcFlowRows(Arc<vpc_flow::Columns>),
+    /// Chunks of an EVTX file. The lines of its issues are the numbers of chunks.
+    EvtxChunks,
     /// Rows of CSV.
     CsvRows(Arc<CsvTable>),
     /// JSON objects, one a line.
@@ -71,6 +75,14 @@ impl Frame {
             Records::Nothing => {}
             Records::ZeekRows(columns) => {
                 self.lines(reader, is_indented_header, |line, reader| columns.read(line, reader));
+            }
+            Records::VpcFlowRows(columns) => {
+                self.lines(reader, is_blank, |line, reader| columns.read(line, reader));
+            }
+            Records::EvtxChunks => {
+                for (number, chunk) in (self.first_line..).zip(self.bytes.chunks(evtx::CHUNK_BYTES)) {
+                    evtx::read_chunk(chunk, number, reader);
+                }
             }
             Records::JsonLines(format) => {
                 self.lines(reader, is_blank, |line, reader| json_object(format, line, reader));
@@ -113,7 +125,11 @@ impl Frame {
                 line.into_iter().for_each(|line| take(format, line));
             }),
             Records::JsonObjects(format, spans) => self.objects(spans, |_, object| take(format, object)),
-            Records::Nothing | Records::ZeekRows(_) | Records::CsvRows(_) => {}
+            Records::Nothing
+            | Records::ZeekRows(_)
+            | Records::VpcFlowRows(_)
+            | Records::EvtxChunks
+            | Records::CsvRows(_) => {}
         }
     }
 

@@ -50,6 +50,12 @@ pub enum Malformed {
         /// What the JSON parser says.
         reason: String,
     },
+    /// A binary record that cannot be decoded.
+    #[error("damaged: {reason}")]
+    Damaged {
+        /// What the decoder says.
+        reason: String,
+    },
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
     Columns {

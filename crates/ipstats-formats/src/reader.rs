@@ -133,9 +133,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether an address is in the organization's own networks.
+    pub(crate) fn is_internal(&self, ip: CanonicalIp) -> bool {
+        self.internal.contain(ip)
+    }
+
     /// Records a flow if its originator is a device of the organization.
     pub(crate) fn flow(&mut self, flow: &Flow<'_>) -> Outcome {
-        let is_internal = |said: Option<bool>, ip| said.unwrap_or_else(|| self.internal.contain(ip));
+        let is_internal = |said: Option<bool>, ip| said.unwrap_or_else(|| self.is_internal(ip));
         if !is_internal(flow.originator_internal, flow.originator) {
             if is_internal(flow.responder_internal, flow.responder) {
                 return Err(NotAConnection::Inbound.into());

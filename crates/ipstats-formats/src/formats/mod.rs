@@ -4,6 +4,7 @@
 //! line in [`grammar`]. Samples in `testdata/<format>/` are found by the snapshot tests.
 
 mod ecs;
+pub(crate) mod evtx;
 mod ipstats;
 mod mde;
 mod mde_hunting;
@@ -13,6 +14,7 @@ mod osquery;
 mod suricata;
 mod sysmon;
 mod sysmon_json;
+pub(crate) mod vpc_flow;
 mod winlog;
 mod zeek;
 pub(crate) mod zeek_json;
@@ -30,6 +32,10 @@ use crate::reader::{Outcome, Reader};
 pub(crate) enum Grammar {
     /// Tab-separated rows below `#fields` lines.
     ZeekTsv,
+    /// Rows with spaces between the columns, below a header or in the default order.
+    VpcFlow,
+    /// Binary chunks.
+    Evtx,
     /// CSV with a header row.
     Csv(&'static CsvFormat),
     /// JSON objects, one a line or in documents.
@@ -70,6 +76,8 @@ pub(crate) const fn grammar(format: Format) -> Grammar {
         Format::MdeHuntingJson => Grammar::Json(&mde_hunting::JSON),
         Format::Suricata => Grammar::Json(&suricata::FORMAT),
         Format::SysmonJson => Grammar::Json(&sysmon_json::FORMAT),
+        Format::SysmonEvtx => Grammar::Evtx,
+        Format::VpcFlow => Grammar::VpcFlow,
         Format::Ecs => Grammar::Json(&ecs::FORMAT),
         Format::Ocsf => Grammar::Json(&ocsf::FORMAT),
         Format::Osquery => Grammar::Json(&osquery::FORMAT),

@@ -7,9 +7,11 @@
 mod blocks;
 mod csv;
 mod documents;
+mod evtx;
 mod json_keys;
 mod nesting;
 mod recognize;
+mod vpc_flow;
 mod zeek;
 
 pub(crate) use json_keys::JsonKeys;
@@ -23,7 +25,9 @@ use crate::settings::Limits;
 use blocks::{Blocks, Lines};
 use csv::CsvFramer;
 use documents::Documents;
+use evtx::EvtxFramer;
 use recognize::{Layout, Recognizer};
+use vpc_flow::VpcFlowFramer;
 use zeek::ZeekFramer;
 
 /// Size of a frame, in bytes, once a stream is longer than that: enough that handing it to a thread costs nothing
@@ -47,6 +51,8 @@ enum State {
     /// The format is not known yet.
     Recognizing(Recognizer),
     Zeek(ZeekFramer),
+    VpcFlow(VpcFlowFramer),
+    Evtx(EvtxFramer),
     Csv(CsvFramer),
     JsonLines(&'static JsonFormat, Blocks<Lines>),
     JsonDocuments(Documents),
@@ -84,6 +90,11 @@ impl Framer {
         let result = match &mut self.state {
             State::Recognizing(_) => Ok(()),
             State::Zeek(zeek) => zeek.cut(frames),
+            State::VpcFlow(rows) => rows.cut(frames),
+            State::Evtx(chunks) => {
+                chunks.cut(frames);
+                Ok(())
+            }
             State::Csv(csv) => csv.cut(frames),
             State::JsonLines(format, lines) => lines.cut(|block| {
                 frames.push(block.into_frame(Records::JsonLines(format), self.limits));
@@ -107,6 +118,8 @@ impl Framer {
         match &self.state {
             State::Recognizing(recognizer) => recognizer.held_bytes(),
             State::Zeek(zeek) => zeek.held_bytes(),
+            State::VpcFlow(rows) => rows.held_bytes(),
+            State::Evtx(chunks) => chunks.held_bytes(),
             State::Csv(csv) => csv.held_bytes(),
             State::JsonLines(_, lines) => lines.held_bytes(),
             State::JsonDocuments(documents) => documents.held_bytes(),
@@ -118,6 +131,8 @@ impl Framer {
     pub fn header(&self) -> &[u8] {
         match &self.state {
             State::Zeek(zeek) => zeek.header(),
+            State::VpcFlow(rows) => rows.header(),
+            State::Evtx(chunks) => chunks.header(),
             State::Csv(csv) => csv.header(),
             State::Recognizing(_) | State::JsonLines(..) | State::JsonDocuments(_) | State::Failed(_) => &[],
         }
@@ -143,6 +158,11 @@ impl Framer {
                 None => Ok(()),
             },
             State::Zeek(zeek) => zeek.feed(piece, frames),
+            State::VpcFlow(rows) => rows.feed(piece, frames),
+            State::Evtx(chunks) => {
+                chunks.feed(piece, frames);
+                Ok(())
+            }
             State::Csv(csv) => csv.feed(piece, frames),
             State::JsonLines(format, lines) => lines.feed(piece, |block| {
                 frames.push(block.into_frame(Records::JsonLines(format), self.limits));
@@ -166,6 +186,11 @@ impl Framer {
         match &mut self.state {
             State::Recognizing(_) => Ok(()),
             State::Zeek(zeek) => zeek.finish(frames),
+            State::VpcFlow(rows) => rows.finish(frames),
+            State::Evtx(chunks) => {
+                chunks.finish(frames);
+                Ok(())
+            }
             State::Csv(csv) => csv.finish(frames),
             State::JsonLines(format, lines) => lines.finish(|block| {
                 frames.push(block.into_frame(Records::JsonLines(format), self.limits));
@@ -185,6 +210,8 @@ impl Framer {
         let (window, first_line) = recognizer.take_window();
         self.state = match layout {
             Layout::ZeekTsv => State::Zeek(ZeekFramer::new(first_line, self.limits)),
+            Layout::VpcFlow => State::VpcFlow(VpcFlowFramer::new(first_line, self.limits)),
+            Layout::Evtx => State::Evtx(EvtxFramer::new()),
             Layout::Csv(formats) => State::Csv(CsvFramer::new(formats, first_line, self.limits)),
             Layout::JsonLines(format) => {
                 State::JsonLines(format, Blocks::new(Lines, first_line, self.limits))
@@ -203,7 +230,12 @@ impl Framer {
         let is_followed = match &self.state {
             State::JsonLines(format, _) => shows_halves(format),
             State::JsonDocuments(documents) => shows_halves(documents.format()),
-            State::Recognizing(_) | State::Zeek(_) | State::Csv(_) | State::Failed(_) => false,
+            State::Recognizing(_)
+            | State::Zeek(_)
+            | State::VpcFlow(_)
+            | State::Evtx(_)
+            | State::Csv(_)
+            | State::Failed(_) => false,
         };
         if is_followed {
             frames.iter_mut().for_each(|frame| frame.follow(&mut self.halves));

@@ -1,10 +1,11 @@
 //! Which format a stream has, from its first lines.
 
 use super::csv::places;
+use super::evtx;
 use super::json_keys::JsonKeys;
 use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
-use crate::formats::{CsvFormat, Grammar, JsonFormat, grammar};
+use crate::formats::{CsvFormat, Grammar, JsonFormat, grammar, vpc_flow};
 use memchr::memchr;
 
 /// How much of a stream is looked at, in bytes, behind blank lines.
@@ -16,6 +17,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Layout {
     ZeekTsv,
+    VpcFlow,
+    Evtx,
     Csv(&'static CsvFormat),
     JsonLines(&'static JsonFormat),
     JsonDocuments(&'static JsonFormat),
@@ -49,6 +52,8 @@ impl Layout {
     pub(super) const fn format(self) -> Format {
         match self {
             Self::ZeekTsv => Format::ZeekTsv,
+            Self::VpcFlow => Format::VpcFlow,
+            Self::Evtx => Format::SysmonEvtx,
             Self::Csv(csv) => csv.format,
             Self::JsonLines(json) | Self::JsonDocuments(json) => json.format,
         }
@@ -91,6 +96,9 @@ impl Recognizer {
             }
         }
         self.drop_blank_lines();
+        if self.window.starts_with(evtx::MAGIC) {
+            return self.admit(Layout::Evtx, b"ElfFile").map(Some);
+        }
         let is_full = at_end || self.window.len() >= WINDOW_BYTES;
         let view = self.window.get(..WINDOW_BYTES).unwrap_or(&self.window);
         if view.trim_ascii().is_empty() && !(is_full && view.len() == WINDOW_BYTES) {
@@ -128,6 +136,8 @@ impl Recognizer {
         if let FormatChoice::Exactly(format) = self.choice {
             return Ok(Some(match grammar(format) {
                 Grammar::ZeekTsv => Layout::ZeekTsv,
+                Grammar::VpcFlow => Layout::VpcFlow,
+                Grammar::Evtx => return Err(self.not_recognized(None, trimmed)),
                 Grammar::Csv(csv) => Layout::Csv(csv),
                 Grammar::Json(json) => {
                     json_layout(json, &JsonKeys::new(line), JsonStyle::of_first_line(line))
@@ -141,6 +151,9 @@ impl Recognizer {
                 self.admit(json_layout(json, &keys, JsonStyle::of_first_line(line)), trimmed).map(Some)
             }
             Some(b'#') if is_zeek_header(trimmed) => self.admit(Layout::ZeekTsv, trimmed).map(Some),
+            _ if vpc_flow::is_header(trimmed) || vpc_flow::is_default_row(trimmed) => {
+                self.admit(Layout::VpcFlow, trimmed).map(Some)
+            }
             _ => match csv_formats().find(|csv| places(csv, line).is_ok()) {
                 Some(csv) => self.admit(Layout::Csv(csv), trimmed).map(Some),
                 None => Err(self.nearly_csv(line).unwrap_or_else(|| self.not_recognized(None, trimmed))),

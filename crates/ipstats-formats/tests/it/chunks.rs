@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// Pieces that streams of all formats are made of, whole and broken.
-const PIECES: [&str; 53] = [
+const PIECES: [&str; 57] = [
     "#separator \\x09\n",
     "#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n",
     "#fields\tconn_state\tts\tid.resp_h\tid.orig_h\n",
@@ -49,6 +49,10 @@ const PIECES: [&str; 53] = [
     "{\"hostIdentifier\":\"h\",\"unixTime\":7,\"snapshot\":[{\"action\":\"connect\",\"success\":\"1\",\
      \"remote_address\":\"8.8.8.8\"},{\"action\":\"bind\"},{\"action\":\"connect\",\"remote_address\":7}]}\n",
     "{\"snapshot\":[",
+    "2 1 eni-1 10.0.0.1 8.8.8.8 1 2 6 1 1 1793527200 7 ACCEPT OK\n",
+    "start dstaddr action srcaddr\n",
+    "1793527200 8.8.8.8 ACCEPT 10.0.0.1\n",
+    "ElfFile\0",
     "{\"Schema\":[{}],\"Results\":\n[",
     "{\"x\":[1,{\"y\":\"z\"}]}",
     "]}",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod chunks;
+mod evtx_file;
 mod hostile;
 mod real_logs;
 mod resumed;

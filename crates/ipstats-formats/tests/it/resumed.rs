@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Lines of each layout; those of one stream in any order behind the first.
-const STREAMS: [(Format, &str, &[&str]); 5] = [
+const STREAMS: [(Format, &str, &[&str]); 6] = [
     (
         Format::ZeekTsv,
         "#separator \\x09\n#unset_field\t-\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n",
@@ -34,6 +34,17 @@ const STREAMS: [(Format, &str, &[&str]); 5] = [
             "{\"ts\":7.5,\"id.orig_h\":\"10.0.0.1\",\"id.resp_h\":\"8.8.8.8\",\"conn_state\":\"SF\"}\n",
             "{\"ts\":8,\"id.orig_h\":\"10.0.0.2\",\"id.resp_h\":\"8.8.4.4\",\"conn_state\":\"S0\"}\n",
             "{\"ts\":}\n",
+        ],
+    ),
+    (
+        Format::VpcFlow,
+        "",
+        &[
+            "2 1 eni-1 10.0.0.1 8.8.8.8 1 2 6 1 1 1793527200 7 ACCEPT OK\n",
+            "start dstaddr action srcaddr\n",
+            "1793527200 8.8.8.8 ACCEPT 10.0.0.1\r\n",
+            "1793527200 8.8.4.4 REJECT 10.0.0.1\n",
+            "\n",
         ],
     ),
     (

@@ -28,7 +28,7 @@ fn nothing_is_no_error() {
 #[test]
 fn what_is_not_recognized_is_shown_with_a_way_out() {
     let names = "name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, \
-                 mde-hunting-json, suricata, sysmon-json, ecs, ocsf, osquery, ndjson, csv)";
+                 mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv)";
     for (choice, text, what) in [
         (FormatChoice::Auto, "hello, world\n", "format not recognized: it starts with \"hello, world\""),
         (FormatChoice::Auto, r#"{"a":1}"#, "format not recognized: it starts with \"{\\\"a\\\":1}\""),
@@ -53,7 +53,7 @@ fn binary_data_is_refused_by_what_it_is() {
         (b"\x28\xB5\x2F\xFD\x04", "zstd", "decompress it first"),
         (b"PK\x03\x04", "zip", "decompress it first"),
         (b"\xFF\xFE{\x00\"\x00", "UTF-16", "save it as UTF-8"),
-        (b"ElfFile\0\0\0", "null bytes", "export the log as text"),
+        (b"MZ\0\0\0", "null bytes", "export the log as text"),
     ] {
         for choice in [FormatChoice::Auto, Format::ZeekTsv.into(), Format::IpstatsNdjson.into()] {
             let read = read(choice, &Settings::default(), bytes);

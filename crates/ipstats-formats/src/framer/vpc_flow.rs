@@ -1,0 +1,114 @@
+//! VPC flow logs: header lines, wherever they are in the stream, say what the rows below them are. Files are delivered
+//! every few minutes and concatenated, so there may be many; CloudWatch Logs delivers rows without any.
+
+use super::blocks::{Block, Blocks, Lines, line_ends};
+use crate::error::StreamError;
+use crate::format::Format;
+use crate::formats::vpc_flow::{Columns, is_header};
+use crate::frame::{Frame, Records};
+use crate::outcome::Malformed;
+use crate::settings::Limits;
+use crate::tally::Issue;
+use memchr::{memchr, memmem, memrchr};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct VpcFlowFramer {
+    lines: Blocks<Lines>,
+    header: Header,
+}
+
+/// What the last header line says.
+#[derive(Debug)]
+struct Header {
+    limits: Limits,
+    columns: Arc<Columns>,
+    /// The line as it came.
+    text: Vec<u8>,
+}
+
+/// What every header has in it, and no row.
+const IN_HEADERS: &[u8] = b"dstaddr";
+
+impl VpcFlowFramer {
+    pub(super) fn new(first_line: u64, limits: Limits) -> Self {
+        let header = Header { limits, columns: Arc::default(), text: Vec::new() };
+        Self { lines: Blocks::new(Lines, first_line, limits), header }
+    }
+
+    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.feed(piece, |block| self.header.frames(block, frames))
+    }
+
+    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.cut(|block| self.header.frames(block, frames))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.lines.held_bytes()
+    }
+
+    /// The header line in force.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header.text
+    }
+
+    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.lines.finish(|block| self.header.frames(block, frames))
+    }
+}
+
+impl Header {
+    /// Makes a frame of each run of rows between header lines.
+    fn frames(&mut self, block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let Block { bytes, first_line: mut line, issues } = block;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let end = next_header(rest).unwrap_or(rest.len());
+            let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            if !rows.is_empty() {
+                let block = Block { bytes: rows.to_vec(), first_line: line, issues: Vec::new() };
+                frames.push(block.into_frame(Records::VpcFlowRows(Arc::clone(&self.columns)), self.limits));
+                line += line_ends(rows);
+            }
+            let end = memchr(b'\n', behind).map_or(behind.len(), |at| at + 1);
+            let (header, behind) = behind.split_at_checked(end).unwrap_or((behind, &[]));
+            rest = behind;
+            if !header.is_empty() {
+                self.take(header, line, frames)?;
+                line += line_ends(header);
+            }
+        }
+        if !issues.is_empty() {
+            frames.push(Frame::of_issues(issues));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, header: &[u8], line: u64, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let text = header.trim_ascii();
+        if text.len() > self.limits.line_bytes_max {
+            let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
+            frames.push(Frame::of_issues(vec![Issue { line, problem }]));
+            return Ok(());
+        }
+        let columns = Columns::new(text).map_err(|missing| StreamError::MissingColumns {
+            line,
+            format: Format::VpcFlow,
+            missing,
+        })?;
+        self.columns = Arc::new(columns);
+        self.text = [text, b"\n"].concat();
+        Ok(())
+    }
+}
+
+/// Where the next header line starts.
+fn next_header(bytes: &[u8]) -> Option<usize> {
+    memmem::find_iter(bytes, IN_HEADERS).find_map(|at| {
+        let start = bytes.get(..at).and_then(|before| memrchr(b'\n', before)).map_or(0, |before| before + 1);
+        let line = bytes.get(start..).unwrap_or_default();
+        let end = memchr(b'\n', line).unwrap_or(line.len());
+        is_header(line.get(..end).unwrap_or_default().trim_ascii()).then_some(start)
+    })
+}
