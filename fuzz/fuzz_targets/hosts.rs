@@ -3,4 +3,4 @@
 
 use ipstats_formats::Format;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ipstats_fuzz::check(data, &[Format::SysmonJson, Format::Osquery]));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ipstats_fuzz::check(data, &[Format::SysmonJson, Format::SysmonEvtx, Format::Osquery]));

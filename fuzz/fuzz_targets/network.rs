@@ -3,4 +3,4 @@
 
 use ipstats_formats::Format;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ipstats_fuzz::check(data, &[Format::Suricata, Format::Ecs, Format::Ocsf]));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ipstats_fuzz::check(data, &[Format::Suricata, Format::VpcFlow, Format::Ecs, Format::Ocsf]));

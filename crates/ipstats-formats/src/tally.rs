@@ -19,7 +19,7 @@ pub struct Tally {
 /// One malformed record: where it is and what is wrong with it. Ordered by line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Issue {
-    /// The line it starts on, counted from 1.
+    /// The line it starts on, counted from 1; in an EVTX file, the chunk.
     pub line: u64,
     /// What is wrong.
     pub problem: Malformed,

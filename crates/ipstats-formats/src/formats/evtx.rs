@@ -7,7 +7,7 @@ use crate::fields::json::{self, Nested};
 use crate::formats::sysmon;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
-use evtx::{EvtxChunkData, ParserSettings};
+use evtx::{EvtxChunkData, EvtxRecord, ParserSettings};
 use serde::Deserialize;
 use std::str;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(crate) fn read_chunk(chunk: &[u8], number: u64, reader: &mut Reader<'_>) {
         Err(error) => return reader.record(number, |_| Err(damaged(&error).into())),
     };
     for record in chunk.iter() {
-        let rendered = record.and_then(|record| record.into_json_bytes());
+        let rendered = record.and_then(EvtxRecord::into_json_bytes);
         reader.record(number, |reader| match rendered {
             Ok(record) => read(&record.data, reader),
             Err(error) => Err(damaged(&error).into()),
