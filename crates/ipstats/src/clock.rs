@@ -31,15 +31,21 @@ impl Clock {
     }
 
     /// The current time.
-    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => {
-                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_second(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+                Timestamp::from_second(i64::try_from(since_epoch().as_secs()).unwrap_or(i64::MAX))
             }
             Self::Pinned(time) => *time,
             Self::Manual(clock) => Timestamp::from_second(clock.0.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The time of day, in milliseconds since the epoch.
+    pub fn unix_millis(&self) -> i64 {
+        match self {
+            Self::System => i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX),
+            Self::Pinned(_) | Self::Manual(_) => self.now().second().saturating_mul(1000),
         }
     }
 
@@ -62,6 +68,11 @@ impl Clock {
             Self::System | Self::Manual(_) => None,
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the clock")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl ManualClock {

@@ -1,9 +1,10 @@
 //! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
 //!
-//! The arrows inside: `cli` and `http` use `auth`, `limit`, `sources`, `ingest` and `store`, `cli` also uses `client`, and
+//! The arrows inside: `cli` and `http` use `audit`, `auth`, `limit`, `metrics`, `sources`, `ingest` and `store`, `cli` also uses `client`, and
 //! these use `config` and `clock`. The test `tests/it/tidy.rs` holds them.
 
 pub mod answer;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod client;
@@ -13,6 +14,8 @@ pub mod http;
 pub mod ingest;
 pub mod ingest_key;
 pub mod limit;
+pub mod metrics;
+pub mod operation;
 pub mod private_file;
 pub mod secret;
 pub mod sources;

@@ -81,6 +81,21 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (choose another address with --listen)"))
 }
 
+/// Binds the address to serve metrics on.
+fn bind_metrics(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "metrics are served to whoever reaches this address, without a token");
+    }
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} (choose another address for metrics_listen, or leave it out)")
+    })
+}
+
+fn from_std(listener: TcpListener) -> anyhow::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true).context("the listening socket cannot be used")?;
+    tokio::net::TcpListener::from_std(listener).context("the listening socket cannot be used")
+}
+
 /// Where the service listens, and the URL that clients know where that is another one.
 fn ready(scheme: Scheme, listening: SocketAddr, url: &str) -> String {
     let bound = format!("{}://{listening}", scheme.name());
@@ -122,14 +137,18 @@ fn serve_rereading(
     let wanted = config.sources.clone();
     let listening = listener.local_addr().context("the address listened on is unknown")?;
     let app = Arc::new(App::new(&config, key, store, listening, clock, Clock::System)?);
+    let metrics = config.metrics_listen.map(bind_metrics).transpose()?;
     drop(config);
     let runtime = tokio::runtime::Runtime::new().context("no threads can be started")?;
     runtime.block_on(async {
         let signals = Signals::install().context("signals cannot be handled")?;
-        listener.set_nonblocking(true).context("the listening socket cannot be used")?;
-        let listener =
-            tokio::net::TcpListener::from_std(listener).context("the listening socket cannot be used")?;
+        let listener = from_std(listener)?;
         let (shutdown, stop) = Shutdown::new();
+        if let Some(listener) = metrics {
+            let listener = from_std(listener)?;
+            tracing::info!(listening = %listener.local_addr()?, "metrics are served");
+            tokio::spawn(http::serve(listener, http::metrics_router(&app), None, stop.clone()));
+        }
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
         sources.borrow_mut().run(&wanted)?;
@@ -157,7 +176,10 @@ fn reload(app: &App, tls: Option<&Tls>, sources: &mut Sources, flags: Option<&Fl
     let Some(flags) = flags else { return };
     match reread(flags) {
         Ok((config, identity)) => {
-            app.reload(&config);
+            if let Err(error) = app.reload(&config) {
+                tracing::error!("the configuration stays as it was: {error}");
+                return;
+            }
             if let Some((tls, identity)) = tls.zip(identity) {
                 tls.replace(identity);
                 warn_of_expiry(tls);

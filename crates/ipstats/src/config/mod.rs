@@ -5,6 +5,7 @@
 //! is reported at once, each problem with its place.
 
 mod access;
+mod audit;
 mod claims;
 mod duration;
 mod environment;
@@ -29,6 +30,7 @@ mod users;
 mod values;
 
 pub use access::{Application, ClientId, OrganizationEntry, UnknownOrganization};
+pub use audit::AuditDestination;
 pub use claims::{ClaimNames, ClaimPath, IssuerKind, TokenContext};
 pub use environment::Environment;
 pub use first_start::{FirstStart, FirstStartError};
@@ -95,6 +97,10 @@ pub struct Config {
     pub audiences: Vec<String>,
     /// How often an application may call an operation; nothing limits it where this is empty.
     pub rate_limits: Vec<RateLimit>,
+    /// Where the audit log goes; nowhere unless told.
+    pub audit_log: Option<AuditDestination>,
+    /// Where Prometheus fetches metrics; nowhere unless told.
+    pub metrics_listen: Option<SocketAddr>,
     /// What is logged: a `tracing` filter such as `info` or `ipstats=debug`.
     pub log_level: String,
     /// How it is logged.
@@ -190,6 +196,8 @@ impl Config {
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
         let audiences = audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec());
         let rate_limits = rate_limit::read(&mut root);
+        let audit_log = audit::read(reader, &mut root, folder);
+        let metrics_listen = root.read("metrics_listen");
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
         let users = users::read(&mut root, &organizations);
@@ -217,6 +225,8 @@ impl Config {
             unknown_ip,
             audiences,
             rate_limits,
+            audit_log,
+            metrics_listen,
             log_level,
             log_format,
             organizations,

@@ -20,6 +20,10 @@ struct Shown<'a> {
     unknown_ip: String,
     audiences: &'a [String],
     rate_limits: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_log: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_listen: Option<String>,
     log: Log<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Tls<'a>>,
@@ -146,6 +150,8 @@ impl Config {
             unknown_ip: self.unknown_ip.to_string(),
             audiences: &self.audiences,
             rate_limits: rate_limit::shown(&self.rate_limits),
+            audit_log: self.audit_log.as_ref().map(ToString::to_string),
+            metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
             tls: self.tls.as_ref().map(|files| Tls { certificate: &files.certificate, key: &files.key }),
             organizations: organizations

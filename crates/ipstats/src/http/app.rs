@@ -1,16 +1,19 @@
 //! What the handlers share.
 
 use super::public_urls::PublicUrls;
+use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
     Authority, Figures, IngestKeys, IssuerFigures, Issuers, Registry, Roles, SecretProofs, SigningKey, Trust,
     Verifier,
 };
 use crate::clock::Clock;
-use crate::config::{Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
+use crate::config::{AuditDestination, Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
 use crate::limit::Limiter;
+use crate::metrics::Metrics;
+use crate::operation::Operation;
 use crate::secret::SecretError;
 use crate::store::{Store, StoreError};
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,11 +34,24 @@ pub struct App {
     /// Of tokens; they outlive a reload.
     pub(super) auth_figures: Arc<Figures>,
     pub(super) limiter: Limiter,
+    pub(super) metrics: Metrics,
+    audit: ArcSwapOption<AuditLog>,
     key: SigningKey,
     /// The URL of the address listened on.
     of_address: PublicUrl,
     closing: AtomicBool,
     snapshot: ArcSwap<Snapshot>,
+}
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no randomness.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
 }
 
 /// What follows from the configuration. A request looks at one snapshot; a reload puts another in its place.
@@ -64,9 +80,10 @@ impl App {
         listening: SocketAddr,
         data_clock: Clock,
         token_clock: Clock,
-    ) -> Result<Self, SecretError> {
+    ) -> Result<Self, AppError> {
         let of_address = PublicUrl::of_address(config.scheme(), listening);
         let auth_figures = Arc::<Figures>::default();
+        let audit = config.audit_log.as_ref().map(AuditLog::open).transpose()?;
         Ok(Self {
             store: store.into(),
             data_clock,
@@ -75,20 +92,12 @@ impl App {
             limiter: Limiter::local(&config.rate_limits),
             snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address, &auth_figures, None)),
             auth_figures,
+            metrics: Metrics::new(Clock::System.unix_millis()),
+            audit: ArcSwapOption::from_pointee(audit),
             key,
             of_address,
             closing: AtomicBool::new(false),
         })
-    }
-
-    /// Goes on with another configuration: public URLs, `unknown_ip`, audiences, rate limits, organizations,
-    /// applications, users, roles, issuers and ingest keys. Calls that were counted stay counted. The rest of a configuration takes a restart.
-    pub fn reload(&self, config: &Config) {
-        self.limiter.set_limits(&config.rate_limits);
-        let before = self.snapshot();
-        let before = Some(before.verifier.issuers());
-        let snapshot = Snapshot::new(config, &self.key, &self.of_address, &self.auth_figures, before);
-        self.snapshot.store(Arc::new(snapshot));
     }
 
     /// Keeps the keys of outside issuers fresh, for as long as it is polled.
@@ -110,6 +119,48 @@ impl App {
         self.snapshot().verifier.issuer_figures(self.token_clock.now())
     }
 
+    /// Goes on with another configuration, all of it but for what takes a restart. Calls that were counted stay
+    /// counted, and the file of the audit log is opened again. What fails, fails before anything is changed.
+    pub fn reload(&self, config: &Config) -> Result<(), AuditError> {
+        self.reload_audit(config.audit_log.as_ref())?;
+        self.limiter.set_limits(&config.rate_limits);
+        let before = self.snapshot();
+        let before = Some(before.verifier.issuers());
+        let snapshot = Snapshot::new(config, &self.key, &self.of_address, &self.auth_figures, before);
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    fn reload_audit(&self, destination: Option<&AuditDestination>) -> Result<(), AuditError> {
+        let current = self.audit.load();
+        match (current.as_ref(), destination) {
+            (None, None) => Ok(()),
+            (Some(current), Some(same)) if current.destination() == same => current.reopen(),
+            (_, other) => {
+                let opened = other.map(AuditLog::open).transpose()?;
+                // The old one writes what is queued and ends.
+                self.audit.store(opened.map(Arc::new));
+                Ok(())
+            }
+        }
+    }
+
+    /// A place in the audit log for a request for `operation`; none where there is no log or no line.
+    pub(super) fn audit_place(&self, operation: Operation) -> Result<Option<Place>, Full> {
+        let audit = self.audit.load();
+        audit.as_ref().filter(|_| operation.is_decision()).map(|log| log.place()).transpose()
+    }
+
+    /// Of the audit log, where there is one.
+    pub(super) fn audit_figures(&self) -> Option<AuditFigures> {
+        self.audit.load().as_ref().map(|log| log.figures())
+    }
+
+    /// Whether there is an audit log.
+    pub(super) fn is_audited(&self) -> bool {
+        self.audit.load().is_some()
+    }
+
     /// The URL of the service where a request does not tell.
     pub fn base_url(&self) -> String {
         self.snapshot().public_urls.first().to_string()
@@ -120,9 +171,14 @@ impl App {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the store; to be called when no request is under way any more.
+    /// Closes the store and the audit log; to be called when no request is under way any more.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.store.close().await
+        let closed = self.store.close().await;
+        if let Some(audit) = self.audit.load_full() {
+            // A thread of its own: it may have to wait for a disk.
+            let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+        }
+        closed
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use super::app::App;
 use super::error::ApiError;
+use super::trail::Trail;
+use crate::audit::Actor;
 use crate::auth::{Caller, TokenRefused};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -9,7 +11,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use std::ops::Deref;
 use std::sync::Arc;
-use tracing::Span;
 
 /// The caller of a request whose token was verified. It has no permission yet: each operation asks for its own.
 pub(super) struct Bearer(Arc<Caller>);
@@ -29,9 +30,7 @@ impl FromRequestParts<Arc<App>> for Bearer {
         let token = bearer_token(&parts.headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
         let snapshot = app.whole_snapshot();
         let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
-        Span::current()
-            .record("organization", tracing::field::display(caller.organization))
-            .record("application", &caller.application);
+        Trail::of(&parts.extensions).note_actor(Actor::Caller(Arc::clone(&caller)));
         Ok(Self(caller))
     }
 }

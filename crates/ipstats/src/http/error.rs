@@ -1,6 +1,7 @@
 //! What goes wrong at the API, and what the client sees of it: one enum, one match.
 
 use crate::answer::NoAnswer;
+use crate::audit::Full;
 use crate::auth::{Forbidden, TokenRefused};
 use crate::config::RateLimit;
 use crate::ingest::UploadError;
@@ -70,6 +71,8 @@ pub(super) enum ApiError {
     Timeout,
     #[error("The service is not available right now. Try again later.")]
     Unavailable(#[source] StoreError),
+    #[error("The service is not available right now. Try again later.")]
+    NotAudited(#[from] Full),
     #[error("The service could not answer.")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -131,9 +134,11 @@ impl ApiError {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
-            Self::Timeout | Self::Unavailable(_) | Self::KeysUnavailable | Self::TooManyCallers { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
-            }
+            Self::Timeout
+            | Self::Unavailable(_)
+            | Self::KeysUnavailable
+            | Self::NotAudited(_)
+            | Self::TooManyCallers { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError"),
         }
     }
@@ -147,7 +152,9 @@ impl ApiError {
             | Self::TooManyCallers { retry_after_seconds, .. } => {
                 Some((RETRY_AFTER, (*retry_after_seconds).into()))
             }
-            Self::Timeout | Self::Unavailable(_) => Some((RETRY_AFTER, RETRY_SECONDS.into())),
+            Self::Timeout | Self::Unavailable(_) | Self::NotAudited(_) => {
+                Some((RETRY_AFTER, RETRY_SECONDS.into()))
+            }
             Self::KeysUnavailable => Some((RETRY_AFTER, KEYS_RETRY_SECONDS.into())),
             _ => None,
         }

@@ -8,6 +8,7 @@ use super::body_reader::{forward, pipe};
 use super::error::ApiError;
 use super::ingest_key::Sender;
 use crate::ingest::{EngineSink, UploadError, UploadPlan, UploadReport, upload};
+use crate::metrics::Metrics;
 use crate::store::StoreError;
 use axum::Json;
 use axum::body::Body;
@@ -66,7 +67,9 @@ pub(super) async fn post(
         report = &mut load => report,
         () = forward(body, writer) => load.await,
     };
-    Ok(Json(IngestAnswer::new(report??, organization)))
+    let answer = IngestAnswer::new(report??, organization);
+    answer.count(&app.metrics);
+    Ok(Json(answer))
 }
 
 /// The format in the path; `auto` recognizes it from the first lines.
@@ -84,6 +87,13 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 impl IngestAnswer {
+    fn count(&self, metrics: &Metrics) {
+        metrics.count_records("counted", self.counted);
+        metrics.count_records("not_a_connection", self.not_a_connection.values().sum());
+        metrics.count_records("outside_retention", self.outside_retention);
+        metrics.count_records("malformed", self.malformed);
+    }
+
     fn new(UploadReport { tally, recorded }: UploadReport, organization: Organization) -> Self {
         let reasons = tally.not_a_connection().map(|(reason, count)| (reason.name(), count));
         let issues = tally.issues().iter();

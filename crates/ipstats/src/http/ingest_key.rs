@@ -2,6 +2,8 @@
 
 use super::app::App;
 use super::error::ApiError;
+use super::trail::Trail;
+use crate::audit::Actor;
 use crate::config::IngestSource;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -10,7 +12,6 @@ use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::sync::Arc;
-use tracing::Span;
 
 /// The source that sends a log.
 pub(super) struct Sender(pub(super) Arc<IngestSource>);
@@ -21,9 +22,7 @@ impl FromRequestParts<Arc<App>> for Sender {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let key = key(&parts.headers).ok_or(ApiError::IngestKey)?;
         let source = app.snapshot().ingest_keys.find(&key).ok_or(ApiError::IngestKey)?;
-        Span::current()
-            .record("organization", tracing::field::display(source.organization))
-            .record("application", &source.name);
+        Trail::of(&parts.extensions).note_actor(Actor::Source(Arc::clone(&source)));
         Ok(Self(source))
     }
 }

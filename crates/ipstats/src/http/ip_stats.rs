@@ -6,9 +6,10 @@ use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata, Options};
 use super::public_urls::AskedUrl;
 use super::quota;
+use super::trail::Trail;
 use crate::answer::Answer;
 use crate::auth::Permission;
-use crate::limit::Operation;
+use crate::operation::Operation;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub(super) async fn get(
     State(app): State<Arc<App>>,
+    trail: Trail,
     caller: Bearer,
     path: Result<Path<String>, PathRejection>,
     url: AskedUrl,
@@ -30,6 +32,7 @@ pub(super) async fn get(
     odata::check_version(&headers)?;
     let (look_back, options) = query_of(&uri)?;
     let metadata = options.metadata(&headers)?;
+    trail.note_question(ip, look_back);
     let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;

@@ -18,6 +18,7 @@ mod ingest;
 mod ingest_key;
 mod ip_stats;
 mod metadata;
+mod metrics;
 mod odata;
 mod public_urls;
 mod quota;
@@ -28,9 +29,12 @@ mod tenant;
 mod tls;
 mod token;
 mod token_error;
+mod trail;
+mod watch;
 
-pub use app::App;
+pub use app::{App, AppError};
 pub use entrance::{ClientAddress, Entrance};
+pub use metrics::metrics_router;
 pub use server::{Shutdown, serve};
 pub use tls::{Identity, Tls, TlsError};
 
@@ -62,7 +66,7 @@ pub fn router(app: Arc<App>) -> Entrance {
         .merge(logs)
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed);
-    let routes = guard::around(all).with_state(Arc::clone(&app));
+    let routes = guard::around(all, &app).with_state(Arc::clone(&app));
     Entrance::new(app, routes)
 }
 

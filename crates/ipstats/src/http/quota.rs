@@ -3,7 +3,8 @@
 use super::app::App;
 use super::error::ApiError;
 use crate::auth::Caller;
-use crate::limit::{CallKey, Decision, Operation, retry_after_seconds};
+use crate::limit::{CallKey, Decision, retry_after_seconds};
+use crate::operation::Operation;
 
 /// Counts one call of `operation`, or refuses it.
 pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> Result<(), ApiError> {
@@ -12,6 +13,7 @@ pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> R
     match app.limiter.decide(key, now).await {
         Ok(Decision::Admitted) => Ok(()),
         Ok(Decision::Refused { limit, free_at }) => {
+            app.metrics.count_rate_limited(caller.organization);
             let retry_after_seconds = retry_after_seconds(free_at, now);
             Err(ApiError::TooManyRequests { limit, retry_after_seconds })
         }

@@ -2,6 +2,8 @@
 
 use super::app::App;
 use super::token_error::TokenError;
+use super::trail::Trail;
+use crate::audit::Actor;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use ipstats_model::Organization;
@@ -20,7 +22,8 @@ impl FromRequestParts<Arc<App>> for Tenant {
         if !snapshot.issues_tokens {
             return Err(TokenError::OnlyOutsideIssuers);
         }
-        let organization = snapshot.tenant(&tenant);
-        organization.map(Self).ok_or(TokenError::Tenant(tenant))
+        let organization = snapshot.tenant(&tenant).ok_or(TokenError::Tenant(tenant))?;
+        Trail::of(&parts.extensions).note_actor(Actor::Client { organization, client_id: None });
+        Ok(Self(organization))
     }
 }

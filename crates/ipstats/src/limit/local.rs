@@ -1,8 +1,9 @@
 //! Quotas in this process.
 
 use super::call_log::CallLog;
-use super::{CallKey, Decision, NoRoom, Operation};
+use super::{CallKey, Decision, NoRoom};
 use crate::config::RateLimit;
+use crate::operation::Operation;
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;

@@ -16,6 +16,7 @@ mod local;
 pub use local::LocalLimiter;
 
 use crate::config::RateLimit;
+use crate::operation::Operation;
 use ipstats_model::Organization;
 use std::time::Duration;
 
@@ -23,13 +24,6 @@ use std::time::Duration;
 pub enum Limiter {
     /// Quotas are kept in this process.
     Local(LocalLimiter),
-}
-
-/// What is called, as far as quotas tell it apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// "Get IP statistics".
-    IpStats,
 }
 
 /// Whose quota it is.

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::pool::Pool;
 use crate::clock::Clock;
 use crate::config::Config;
-use ipstats_engine::{Engine, Health, OpenError, Options, Recorded};
+use ipstats_engine::{Engine, Figures, Health, OpenError, Options, Recorded};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{Batch, CanonicalIp, IpStatistics, Organization, Timestamp, Window};
 use parking_lot::RwLock;
@@ -151,6 +151,11 @@ impl Store {
     /// Whether records are acknowledged; an error when the store is closed.
     pub fn health(&self) -> Result<Health, StoreError> {
         Ok(self.engine()?.health())
+    }
+
+    /// What an operator watches.
+    pub async fn figures(&self) -> Result<Figures, StoreError> {
+        self.call(Engine::figures).await?.map_err(StoreError::Read)
     }
 
     /// Finishes what was begun, flushes, and releases the data folder. What is called afterwards is refused.

@@ -210,5 +210,56 @@ fn a_json_log_is_one_object_a_line_with_the_target_of_an_error() {
     let target = &serde_json::from_str::<Value>(&body).unwrap()["error"]["target"];
     let event = events.iter().find(|event| event["target"] == *target).unwrap_or_else(|| panic!("{log}"));
     assert_eq!((&event["status"], &event["code"]), (&Value::from(401), &Value::from("Unauthorized")));
-    assert_eq!(event["span"]["path"], "/api/ips/1.2.3.4/stats");
+    assert_eq!(event["path"], "/api/ips/1.2.3.4/stats");
+}
+
+/// Waits five seconds at most.
+fn wait_until(happened: impl Fn() -> bool) {
+    let happens = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        happened()
+    });
+    assert!(happens, "it did not happen within five seconds");
+}
+
+#[test]
+fn the_audit_log_goes_on_in_a_new_file_after_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, log, old] = ["ipstats.toml", "audit.log", "audit.log.1"].map(|name| folder.path().join(name));
+    std::fs::write(&file, "audit_log = 'audit.log'").unwrap();
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let ask = |path: &str| assert!(service.get(path, "nonsense").0.contains(" 401 "));
+    ask("/api/ips/192.0.2.1/stats");
+    wait_until(|| std::fs::metadata(&log).is_ok_and(|log| log.len() > 0));
+    std::fs::rename(&log, &old).unwrap();
+    service.signal("HUP");
+    wait_until(|| log.exists());
+    ask("/api/ips/192.0.2.2/stats");
+    assert_eq!(service.stop().status.code(), Some(0));
+    let asked = |path: &Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| (line["ip"].clone(), line["client"].clone())).collect::<Vec<_>>()
+    };
+    let line = |ip: &str| (Value::from(ip), Value::from("127.0.0.1"));
+    let all = [asked(&old), asked(&log)].concat();
+    assert_eq!(
+        all,
+        [line("192.0.2.1"), line("192.0.2.2")],
+        "nothing is lost, and the last line is written at the end"
+    );
+    assert_eq!(asked(&log), [line("192.0.2.2")]);
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_is_one_clear_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = ipstats(folder.path())
+        .env("IPSTATS_AUDIT_LOG", "/nowhere/audit.log")
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message.contains("audit_log: cannot write to /nowhere/audit.log"), "{message}");
 }

@@ -1,11 +1,13 @@
 //! The HTTP service, without sockets: requests go into the router and answers come out.
 
 mod attacks;
+mod audit;
 mod authority;
 mod health;
 mod hosts;
 mod ingest;
 mod ip_stats;
+mod metrics;
 mod odata;
 mod outside;
 mod rate_limits;
@@ -100,7 +102,7 @@ impl TestApp {
 
     /// Goes on with other settings, as SIGHUP does.
     fn reload(&self, settings: &str) {
-        self.app.reload(&config(&self.folder, settings));
+        self.app.reload(&config(&self.folder, settings)).unwrap();
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,0 +1,82 @@
+//! What Prometheus fetches: counts and times of requests, and the state of what answers them.
+//!
+//! Counts are kept here, as they happen. States are asked for when a page is made ([`States`]), so that a request pays
+//! for none of them. Labels have few values by construction: operations, statuses, organizations of the configuration;
+//! never an address, a path or anything else a client could make up.
+
+mod page;
+mod process;
+
+pub use page::States;
+
+use crate::operation::Operation;
+use ipstats_model::Organization;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use std::time::Duration;
+
+/// Upper bounds of the buckets of latencies, in seconds: from an answer out of memory to the longest wait there is.
+const LATENCY_SECONDS: [f64; 15] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Counts since the process began; a reload does not reset them.
+pub struct Metrics {
+    requests: Family<RequestLabels, Counter>,
+    latencies: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    rate_limited: Family<OrganizationLabels, Counter>,
+    records: Family<RecordLabels, Counter>,
+    started_unix_millis: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    status: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OrganizationLabels {
+    organization: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RecordLabels {
+    outcome: &'static str,
+}
+
+impl Metrics {
+    /// Nothing happened yet; the process began at `unix_millis`.
+    pub fn new(unix_millis: i64) -> Self {
+        Self {
+            requests: Family::default(),
+            latencies: Family::new_with_constructor(|| Histogram::new(LATENCY_SECONDS)),
+            rate_limited: Family::default(),
+            records: Family::default(),
+            started_unix_millis: unix_millis,
+        }
+    }
+
+    /// Counts a request that was answered with `status`; 499 stands for a client that went away before.
+    pub fn count_request(&self, operation: Operation, status: u16, latency: Duration) {
+        let operation = operation.name();
+        self.requests.get_or_create(&RequestLabels { operation, status: status.into() }).inc();
+        self.latencies.get_or_create(&OperationLabels { operation }).observe(latency.as_secs_f64());
+    }
+
+    /// Counts a call that was refused because its application called too often.
+    pub fn count_rate_limited(&self, organization: Organization) {
+        self.rate_limited.get_or_create(&OrganizationLabels { organization: organization.to_string() }).inc();
+    }
+
+    /// Counts records that were sent in, by what became of them.
+    pub fn count_records(&self, outcome: &'static str, records: u64) {
+        self.records.get_or_create(&RecordLabels { outcome }).inc_by(records);
+    }
+}

@@ -1,0 +1,139 @@
+//! The page of metrics, in the text form of OpenMetrics.
+
+use super::{Metrics, process};
+use crate::audit::AuditFigures;
+use ipstats_engine::Figures;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+
+/// What is asked for when a page is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct States {
+    /// Whether records are acknowledged.
+    pub is_accepting: bool,
+    /// Of the store; none while it cannot be asked.
+    pub store: Option<Figures>,
+    /// Of the audit log, where there is one.
+    pub audit: Option<AuditFigures>,
+    /// Callers whose calls are counted.
+    pub callers: usize,
+}
+
+impl Metrics {
+    /// The page.
+    pub fn page(&self, states: &States) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        register_process(&mut registry, self.started_unix_millis);
+        let registry = {
+            let ours = registry.sub_registry_with_prefix("ipstats");
+            self.register_counts(ours);
+            register_states(ours, states);
+            &registry
+        };
+        let mut text = String::new();
+        encode(&mut text, registry)?;
+        Ok(text)
+    }
+
+    fn register_counts(&self, ours: &mut Registry) {
+        ours.register(
+            "http_requests",
+            "Requests by what was asked and the status of the answer; 499: the client went away",
+            self.requests.clone(),
+        );
+        let help = "Time from the head of a request to the head of its answer";
+        ours.register_with_unit("http_request_duration", help, Unit::Seconds, self.latencies.clone());
+        ours.register(
+            "rate_limited_calls",
+            "Calls that were refused because their application called too often",
+            self.rate_limited.clone(),
+        );
+        ours.register(
+            "ingest_records",
+            "Records that were sent in over HTTP and read to the end, by what became of them",
+            self.records.clone(),
+        );
+        ours.register("build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    }
+}
+
+fn register_process(registry: &mut Registry, started_unix_millis: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch fit 53 bits")]
+    let started = ConstGauge::new(started_unix_millis as f64 / 1000.0);
+    registry.register_with_unit(
+        "process_start_time",
+        "When the process began, since the epoch",
+        Unit::Seconds,
+        started,
+    );
+    if let Some(bytes) = process::resident_memory_bytes() {
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Memory that is really there",
+            Unit::Bytes,
+            gauge(bytes),
+        );
+    }
+    if let Some(files) = process::open_files() {
+        registry.register("process_open_fds", "File descriptors in use", gauge(files));
+    }
+}
+
+fn register_states(ours: &mut Registry, states: &States) {
+    ours.register(
+        "store_accepting",
+        "Whether records are acknowledged: 1, or 0",
+        gauge(states.is_accepting.into()),
+    );
+    if let Some(store) = states.store {
+        ours.register_with_unit(
+            "store_head",
+            "Memory of what is not in tiles yet",
+            Unit::Bytes,
+            gauge(store.head_bytes),
+        );
+        ours.register_with_unit("store_tiles", "Tiles on disk", Unit::Bytes, gauge(store.tile_bytes));
+        ours.register_with_unit(
+            "store_disk",
+            "Everything in the store on disk",
+            Unit::Bytes,
+            gauge(store.disk_bytes),
+        );
+        ours.register(
+            "store_flushed_epoch",
+            "The last epoch whose records are in tiles",
+            gauge(store.flushed_epoch),
+        );
+    }
+    ours.register("rate_limit_callers", "Callers whose calls are counted", gauge(states.callers as u64));
+    let Some(audit) = states.audit else { return };
+    ours.register(
+        "audit_lines_written",
+        "Lines of the audit log that were written",
+        ConstCounter::new(audit.written),
+    );
+    ours.register(
+        "audit_lines_lost",
+        "Lines of the audit log that were given up when it was closed",
+        ConstCounter::new(audit.lost),
+    );
+    ours.register(
+        "audit_write_failures",
+        "Attempts to write the audit log that failed",
+        ConstCounter::new(audit.failures),
+    );
+    ours.register(
+        "audit_lines_waiting",
+        "Lines of the audit log that wait, and requests under way",
+        gauge(audit.waiting),
+    );
+}
+
+/// Figures beyond 63 bits there are none.
+fn gauge(value: u64) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
