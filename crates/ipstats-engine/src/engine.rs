@@ -135,6 +135,18 @@ impl Engine {
         Ok(self.core.parts(organization, ip)?.statistics(window))
     }
 
+    /// The same where it is answered without reading from disk, without waiting, and within some tens of microseconds;
+    /// nothing where it would take more. For threads that must not be held up.
+    pub fn statistics_at_hand(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        window: Window,
+    ) -> Option<IpStatistics> {
+        let parts = self.core.parts_at_hand(organization, ip)?;
+        parts.are_answered_at_once().then(|| parts.statistics(window))
+    }
+
     /// The devices behind an answer, most recent contact first.
     pub fn devices(
         &self,

@@ -102,16 +102,20 @@ impl Head {
     pub(crate) fn parts(&self, organization: Organization, ip: CanonicalIp) -> [Option<Arc<IpState>>; 2] {
         let ip = self.hasher.hashed(ip);
         let Some(shard) = self.shards.get(ip.shard(SHARDS)) else { return [None, None] };
-        let shard = shard.read();
-        let slots = shard.organizations.get(&organization);
-        let Some(slot) = slots.and_then(|slots| slots.find(ip.hash, |slot| slot.ip == ip.ip)) else {
-            return [None, None];
-        };
-        let (folded, mut contacts) =
-            (slot.folded.clone(), SmallVec::<[Contact; 2]>::from_slice(&slot.contacts));
-        drop(shard);
-        let fresh = (!contacts.is_empty()).then(|| Arc::new(IpState::from_contacts(&mut contacts)));
-        [folded, fresh]
+        parts_in(shard.read(), organization, ip, usize::MAX).unwrap_or_default()
+    }
+
+    /// The same where it takes no time: nobody is writing there, and no more than `contacts_max` contacts are to be
+    /// folded.
+    pub(crate) fn parts_at_hand(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        contacts_max: usize,
+    ) -> Option<[Option<Arc<IpState>>; 2]> {
+        let ip = self.hasher.hashed(ip);
+        let shard = self.shards.get(ip.shard(SHARDS))?.try_read()?;
+        parts_in(shard, organization, ip, contacts_max)
     }
 
     /// The head for the flusher. Readers go on; a writer would wait, and there is none any more.
@@ -131,6 +135,26 @@ impl Head {
             }
         }
     }
+}
+
+/// What a shard holds of an IP; nothing where more than `contacts_max` contacts are to be folded.
+fn parts_in(
+    shard: RwLockReadGuard<'_, Shard>,
+    organization: Organization,
+    ip: HashedIp,
+    contacts_max: usize,
+) -> Option<[Option<Arc<IpState>>; 2]> {
+    let slots = shard.organizations.get(&organization);
+    let Some(slot) = slots.and_then(|slots| slots.find(ip.hash, |slot| slot.ip == ip.ip)) else {
+        return Some([None, None]);
+    };
+    if slot.contacts.len() > contacts_max {
+        return None;
+    }
+    let (folded, mut contacts) = (slot.folded.clone(), SmallVec::<[Contact; 2]>::from_slice(&slot.contacts));
+    drop(shard);
+    let fresh = (!contacts.is_empty()).then(|| Arc::new(IpState::from_contacts(&mut contacts)));
+    Some([folded, fresh])
 }
 
 impl Slot {

@@ -46,11 +46,8 @@ impl TileCache {
         ip: CanonicalIp,
         generation: u64,
     ) -> Result<Arc<IpState>, StoreError> {
-        let key = (organization, ip);
-        if let Some(cached) = self.cache.get(&key)
-            && cached.generation == generation
-        {
-            return Ok(cached.state);
+        if let Some(cached) = self.cached(organization, ip, generation) {
+            return Ok(cached);
         }
         // Recent before base: a fold writes the base tile first and removes the recent one afterwards.
         let recent = read(disk, Level::Recent, organization, ip)?;
@@ -59,8 +56,19 @@ impl TileCache {
             (Some(recent), Some(base)) => base.join(&recent),
             (recent, base) => recent.or(base).unwrap_or_default(),
         });
-        self.cache.insert(key, Cached { generation, state: Arc::clone(&state) });
+        self.cache.insert((organization, ip), Cached { generation, state: Arc::clone(&state) });
         Ok(state)
+    }
+
+    /// The same, where it is in the cache.
+    pub(crate) fn cached(
+        &self,
+        organization: Organization,
+        ip: CanonicalIp,
+        generation: u64,
+    ) -> Option<Arc<IpState>> {
+        let cached = self.cache.get(&(organization, ip)).filter(|cached| cached.generation == generation);
+        cached.map(|cached| cached.state)
     }
 }
 

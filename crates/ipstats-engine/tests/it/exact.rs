@@ -3,7 +3,7 @@
 
 use crate::naive::{Connection, Naive, organization, record};
 use ipstats_engine::{Engine, Options};
-use ipstats_model::{CanonicalIp, Timestamp};
+use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -127,4 +127,32 @@ proptest! {
     fn every_answer_is_the_naive_one(steps in prop::collection::vec(step(), 1..24)) {
         run(&steps);
     }
+}
+
+#[test]
+fn an_answer_is_at_hand_once_it_was_asked_for_and_until_it_takes_long() {
+    let (folder, organization) = (tempfile::tempdir().unwrap(), organization(1));
+    let window = Window::ending_at(START, LookBack::MAX);
+    let at_hand =
+        |engine: &Engine, number| engine.statistics_at_hand(organization, ip(number), window).is_some();
+    let engine = Engine::open(folder.path(), &Options::default()).unwrap();
+    let connection = |device: u32, number| Connection {
+        organization,
+        device: device.to_string(),
+        ip: ip(number),
+        at: START,
+    };
+    record(&engine, &[connection(1, 1)], START);
+    assert!(!at_hand(&engine, 1), "nobody looked into the tiles yet");
+    engine.statistics(organization, ip(1), window).unwrap();
+    assert!(at_hand(&engine, 1));
+    engine.flush().unwrap();
+    assert!(!at_hand(&engine, 1), "the tile is another one now");
+    engine.statistics(organization, ip(1), window).unwrap();
+    record(&engine, &[connection(2, 1)], START);
+    let seen = engine.statistics_at_hand(organization, ip(1), window).unwrap();
+    assert!(matches!(seen, IpStatistics::Seen { prevalence: 2, .. }), "tile and head: {seen:?}");
+    let many: Vec<_> = (0..100).map(|device| connection(device, 1)).collect();
+    record(&engine, &many, START);
+    assert!(!at_hand(&engine, 1), "a hundred contacts are to be folded");
 }

@@ -95,6 +95,9 @@ impl Naive {
         let mut answers = Vec::new();
         for hours in look_backs.iter().copied() {
             let statistics_told = engine.statistics(organization, ip, window(hours));
+            if let Some(at_hand) = engine.statistics_at_hand(organization, ip, window(hours)) {
+                assert_eq!(Some(at_hand), statistics_told.as_ref().ok().copied(), "{organization} {ip}");
+            }
             answers.push(statistics_told.map(|told| {
                 let place = format!("{organization} {ip} over {hours} hours at {now}");
                 assert_eq!(told, statistics(&contacts, window(hours)), "{place}");

@@ -99,6 +99,12 @@ impl Store {
         ip: CanonicalIp,
         window: Window,
     ) -> Result<IpStatistics, StoreError> {
+        // What is in memory is answered sooner than another thread would be found for it.
+        if let Some(engine) = self.engine.read().as_ref()
+            && let Some(statistics) = engine.statistics_at_hand(organization, ip, window)
+        {
+            return Ok(statistics);
+        }
         self.call(move |engine| engine.statistics(organization, ip, window)).await?.map_err(StoreError::Read)
     }
 
