@@ -4,6 +4,7 @@
 use super::app::{App, Snapshot};
 use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
+use super::token_error::TokenError;
 use crate::auth::TokenVersion;
 use axum::Json;
 use axum::extract::State;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 #[derive(Serialize)]
 pub(super) struct Configuration {
     issuer: String,
+    /// Required by discovery, and by clients that will never use it: nobody signs in here.
+    authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
     token_endpoint_auth_methods_supported: [&'static str; 2],
@@ -29,7 +32,7 @@ pub(super) async fn configuration_v1(
     Tenant(organization): Tenant,
     url: AskedUrl,
 ) -> Json<Configuration> {
-    let paths = ("oauth2/token", "discovery/keys");
+    let paths = ["oauth2/authorize", "oauth2/token", "discovery/keys"];
     Json(configuration(&app.snapshot(), &url, organization, TokenVersion::V1, paths))
 }
 
@@ -38,8 +41,13 @@ pub(super) async fn configuration_v2(
     Tenant(organization): Tenant,
     url: AskedUrl,
 ) -> Json<Configuration> {
-    let paths = ("oauth2/v2.0/token", "discovery/v2.0/keys");
+    let paths = ["oauth2/v2.0/authorize", "oauth2/v2.0/token", "discovery/v2.0/keys"];
     Json(configuration(&app.snapshot(), &url, organization, TokenVersion::V2, paths))
+}
+
+/// Where people would sign in.
+pub(super) async fn authorize(_known: Tenant) -> TokenError {
+    TokenError::NoSignIn
 }
 
 /// The keys are the same for every organization that is known.
@@ -52,13 +60,16 @@ fn configuration(
     base: &AskedUrl,
     organization: Organization,
     version: TokenVersion,
-    (token, keys): (&str, &str),
+    paths: [&str; 3],
 ) -> Configuration {
     let base = base.as_str();
+    let [authorization_endpoint, token_endpoint, jwks_uri] =
+        paths.map(|path| format!("{base}/{organization}/{path}"));
     Configuration {
         issuer: snapshot.authority.at(base).issuer(organization, version),
-        token_endpoint: format!("{base}/{organization}/{token}"),
-        jwks_uri: format!("{base}/{organization}/{keys}"),
+        authorization_endpoint,
+        token_endpoint,
+        jwks_uri,
         token_endpoint_auth_methods_supported: ["client_secret_post", "client_secret_basic"],
         grant_types_supported: ["client_credentials"],
         response_types_supported: ["token"],

@@ -52,6 +52,8 @@ pub fn router(app: Arc<App>) -> Entrance {
     let questions = Router::new()
         .route("/api/ips/{ip}/stats", get(ip_stats::get))
         .route("/api/v1.0/ips/{ip}/stats", get(ip_stats::get))
+        .route("/{tenant}/oauth2/authorize", get(authority::authorize))
+        .route("/{tenant}/oauth2/v2.0/authorize", get(authority::authorize))
         .route("/{tenant}/oauth2/token", post(token::post_v1))
         .route("/{tenant}/oauth2/v2.0/token", post(token::post_v2))
         .route("/{tenant}/.well-known/openid-configuration", get(authority::configuration_v1))

@@ -35,6 +35,8 @@ pub(super) enum TokenError {
     Resource(String),
     #[error("the scope {0:?} is none of the audiences of this service followed by /.default")]
     Scope(String),
+    #[error("nobody signs in here; ask the token endpoint")]
+    NoSignIn,
     #[error("the service could not issue a token")]
     Internal(#[source] crate::auth::IssueError),
 }
@@ -62,6 +64,7 @@ impl TokenError {
             Self::Client(SecretRefused::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::Resource(_) => (StatusCode::BAD_REQUEST, "invalid_resource"),
             Self::Scope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::NoSignIn => (StatusCode::BAD_REQUEST, "unsupported_response_type"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
     }

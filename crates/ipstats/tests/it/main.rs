@@ -7,6 +7,7 @@
 )]
 
 mod cli;
+mod clients;
 mod config;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -9,7 +9,7 @@ pub(crate) fn installed(name: &str, driver: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let place = target.join("peers").join(name);
     if !place.join("installed").exists() {
-        skip(name);
+        skip(&format!("the check with {name}"), name);
         return None;
     }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name).join(driver);
@@ -17,7 +17,8 @@ pub(crate) fn installed(name: &str, driver: &str) -> Option<PathBuf> {
     Some(place)
 }
 
+/// Says loudly that `what` is not checked, and which script brings what it needs.
 #[expect(clippy::print_stderr, reason = "a test that checks nothing says so")]
-fn skip(name: &str) {
-    eprintln!("skipped: the check with {name}, because it is not installed; run .ci/peers/{name}.sh");
+pub(crate) fn skip(what: &str, script: &str) {
+    eprintln!("skipped: {what}, because a program for it is not installed; run .ci/peers/{script}.sh");
 }
