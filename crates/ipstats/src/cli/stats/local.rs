@@ -67,7 +67,8 @@ fn print(args: &StatsArgs, question: &Question<'_>, config: &Config) -> anyhow::
 fn with_way_out(error: OpenStoreError) -> anyhow::Error {
     match error {
         OpenStoreError::Engine(OpenError::Folder(FolderError::InUse { .. })) => anyhow!(
-            "{error}; if that is `ipstats serve`, ask it over HTTP: ipstats stats --server URL (docs/cli.md says how)"
+            "{error}; if that is `ipstats serve`, ask it over HTTP: \
+             IPSTATS_TOKEN=$(ipstats token) ipstats stats --server URL …"
         ),
         other => other.into(),
     }

@@ -135,7 +135,10 @@ fn a_folder_in_use_says_who_can_be_asked() {
         ipstats_engine::Engine::open(&place.path("data"), &ipstats_engine::Options::default()).unwrap();
     let done = stats(&place, &["10.0.0.1"]);
     assert_eq!(done.code, Some(1));
-    assert!(done.err.contains("in use by process") && done.err.contains("ask it over HTTP"), "{done:?}");
+    assert!(
+        done.err.contains("in use by process") && done.err.contains("ipstats stats --server URL"),
+        "{done:?}"
+    );
     drop(folder);
     assert_eq!(stats(&place, &["10.0.0.1"]).code, Some(0));
 }

@@ -30,7 +30,7 @@ fn site() -> Site {
 }
 
 /// Serves `site` over TLS; the certificate to trust is in the file `ca.crt` of its place.
-fn serve_tls(site: &Site) -> Service {
+pub(crate) fn serve_tls(site: &Site) -> Service {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

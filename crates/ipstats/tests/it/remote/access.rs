@@ -3,6 +3,8 @@
 use super::scripted::Scripted;
 use super::{about, command, error, run, with_tokens};
 use crate::cli::Place;
+use crate::clients::serve_tls;
+use crate::site::Site;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
@@ -203,4 +205,42 @@ fn a_profile_is_looked_for_where_this_user_keeps_settings() {
     let done = place.done(command.spawn().unwrap());
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(server.asked().first().unwrap().headers.contains("bearer ready"));
+}
+
+#[test]
+fn a_certificate_has_to_be_trusted() {
+    let site = Site::new();
+    let service = serve_tls(&site);
+    let url = format!("https://{}", service.address);
+    let trusting = site.ask(&["stats", "--server", &url, "--ca-file", "ca.crt", "--json", "10.0.0.1"]);
+    assert_eq!(trusting.code, Some(0), "{trusting:?}");
+    let wary = site.ask(&["stats", "--server", &url, "10.0.0.1"]);
+    assert_eq!(wary.code, Some(1));
+    assert!(wary.err.contains("certificate") && wary.err.contains("--ca-file"), "{wary:?}");
+    assert!(!wary.err.contains("waiting"), "it will not be trusted in a minute either: {wary:?}");
+    let clear = site.ask(&[
+        "stats",
+        "--server",
+        &format!("http://{}", service.address),
+        "--retry-seconds=0",
+        "10.0.0.1",
+    ]);
+    assert_eq!(clear.code, Some(1), "{clear:?}");
+
+    let no_pem = site.place.file("no.pem", "hello");
+    for (file, why) in [("nowhere", "No such file"), (no_pem.as_str(), "no certificate in it")] {
+        let done = site.ask(&["stats", "--server", &url, "--ca-file", file, "10.0.0.1"]);
+        assert!(done.err.contains(&format!("certificates {file}: ")) && done.err.contains(why), "{done:?}");
+    }
+}
+
+#[test]
+fn a_token_of_the_data_folder_asks_the_service_that_has_it() {
+    let site = Site::new();
+    let service = site.serve();
+    let token = site.place.run(&["token"]).out.trim().to_owned();
+    let mut command =
+        site.place.command(["stats", "--server", &format!("http://{}", service.address), "10.0.0.1"]);
+    let done = site.place.done(command.env("IPSTATS_TOKEN", token).spawn().unwrap());
+    assert_eq!(done.code, Some(0), "{done:?}");
 }
