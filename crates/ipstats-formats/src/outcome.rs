@@ -56,6 +56,12 @@ pub enum Malformed {
         /// What the decoder says.
         reason: String,
     },
+    /// Not a log of a known format.
+    #[error("{reason}")]
+    Stream {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
     Columns {

@@ -1,5 +1,6 @@
 //! What became of the records of a stream.
 
+use crate::error::StreamError;
 use crate::outcome::{Malformed, NotAConnection};
 use ipstats_model::{Organization, Timestamp};
 use std::fmt;
@@ -80,6 +81,11 @@ impl Tally {
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.newest = self.newest.max(other.newest);
         self.other_tenant = self.other_tenant.into_iter().chain(other.other_tenant).min();
+    }
+
+    /// Counts a stream of its own, such as one message of many, that ended with `error`: as one malformed record.
+    pub fn unreadable(&mut self, error: &StreamError) {
+        self.malformed_at(1, Malformed::Stream { reason: error.to_string() });
     }
 
     /// Counts a connection at `at`.

@@ -43,7 +43,7 @@ pub use rate_limit::RateLimit;
 pub use roles::{Principal, Role, RolePermission};
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;
-pub use sources::{Pattern, SourceEntry, SourceKind};
+pub use sources::{Begin, KafkaAccess, KafkaTopic, Pattern, SourceEntry, SourceKind};
 pub use tls::TlsFiles;
 pub use users::User;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};

@@ -2,7 +2,9 @@
 
 use super::show_access::{Issuer, Role, User};
 use super::values::{ByteCount, CountSetting, DeviceSetting};
-use super::{Config, IngestSource, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit};
+use super::{
+    Config, IngestSource, KafkaAccess, KafkaTopic, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit,
+};
 use ipstats_formats::Originator;
 use serde::Serialize;
 use std::path::Path;
@@ -79,11 +81,43 @@ struct IngestKey<'a> {
 struct Source<'a> {
     name: &'a str,
     organization: String,
-    kind: &'static str,
-    paths: Vec<&'a str>,
+    #[serde(flatten)]
+    kind: Kind<'a>,
     format: &'static str,
     #[serde(flatten)]
     settings: Settings<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Kind<'a> {
+    Files {
+        paths: Vec<&'a str>,
+    },
+    Kafka {
+        brokers: &'a [String],
+        tls: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        username: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        password_file: Option<&'a Path>,
+        #[serde(flatten)]
+        stream: Stream<'a>,
+    },
+    EventHubs {
+        connection_string_file: &'a Path,
+        #[serde(flatten)]
+        stream: Stream<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Stream<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<&'a Path>,
+    begin: &'static str,
 }
 
 #[derive(Serialize)]
@@ -109,14 +143,43 @@ impl<'a> IngestKey<'a> {
 
 impl<'a> Source<'a> {
     fn of(source: &'a SourceEntry) -> Self {
-        let SourceKind::Files { patterns } = &source.kind;
         Self {
             name: &source.name,
             organization: source.organization.to_string(),
-            kind: "files",
-            paths: patterns.iter().map(Pattern::as_str).collect(),
+            kind: Kind::of(&source.kind),
             format: source.format.name(),
             settings: Settings::of(&source.settings),
+        }
+    }
+}
+
+impl<'a> Kind<'a> {
+    fn of(kind: &'a SourceKind) -> Self {
+        match kind {
+            SourceKind::Files { patterns } => {
+                Self::Files { paths: patterns.iter().map(Pattern::as_str).collect() }
+            }
+            SourceKind::Kafka(kafka) => Self::of_kafka(kafka),
+        }
+    }
+
+    fn of_kafka(kafka: &'a KafkaTopic) -> Self {
+        let stream = Stream {
+            topic: kafka.topic.as_deref(),
+            ca_file: kafka.ca_file.as_deref(),
+            begin: kafka.begin.name(),
+        };
+        match &kafka.access {
+            KafkaAccess::Brokers { brokers, tls, login } => Self::Kafka {
+                brokers,
+                tls: *tls,
+                username: login.as_ref().map(|(username, _)| username.as_str()),
+                password_file: login.as_ref().map(|(_, file)| file.as_path()),
+                stream,
+            },
+            KafkaAccess::EventHubs { connection_string_file } => {
+                Self::EventHubs { connection_string_file, stream }
+            }
         }
     }
 }

@@ -15,6 +15,8 @@
 
 mod account;
 mod files;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod recorder;
 
 pub use account::{Account, Outcomes, Statement};
@@ -95,6 +97,12 @@ impl Sources {
         let thread =
             thread::Builder::new().name(format!("source {}", entry.name)).spawn(move || match kind {
                 SourceKind::Files { patterns } => files::follow(&patterns, format, recorder),
+                #[cfg(feature = "kafka")]
+                SourceKind::Kafka(topic) => kafka::consume(&topic, format, recorder),
+                #[cfg(not(feature = "kafka"))]
+                SourceKind::Kafka(_) => {
+                    recorder.trouble("this ipstats was built without the feature `kafka`");
+                }
             });
         let thread = thread.map_err(|reason| StartError { name: entry.name.clone(), reason })?;
         Ok(Running { entry: entry.clone(), account, stop, thread })

@@ -74,6 +74,12 @@ impl Recorder {
         Ok(())
     }
 
+    /// Counts a log of its own that cannot be read, or not to its end.
+    #[cfg(feature = "kafka")]
+    pub(super) fn unreadable(&mut self, error: &ipstats_formats::StreamError) {
+        self.tally.unreadable(error);
+    }
+
     /// Makes everything that was taken durable.
     pub(super) fn flush(&mut self) -> Result<(), Stopped> {
         if self.tally.records() == 0 {

@@ -281,10 +281,46 @@ fn a_source_says_which_files_and_how_they_are_read() {
     }
 
     let wrong = [
-        ("kind = 'kafak'\n", ":7:8: sources[0].kind: \"kafak\" is no kind of source; known are: files"),
+        (
+            "kind = 'kafak'\n",
+            ":7:8: sources[0].kind: \"kafak\" is no kind of source; known are: files, kafka, event-hubs",
+        ),
         ("kind = 'files'\n", ":4:1: sources[0].paths: name at least one file"),
         ("kind = 'files'\npaths = []\n", ":8:9: sources[0].paths: name at least one file"),
         ("kind = 'files'\npaths = ['a[']\n", ":8:10: sources[0].paths: \"a[\": "),
+    ];
+    for (settings, expected) in wrong {
+        let problems = Place::with(&format!("{organization}{source}{settings}")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_topic_says_which_cluster_and_never_a_secret() {
+    let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+    let source = "[[sources]]\nname = 'stream'\norganization = 'contoso'\n";
+    let kafka = "kind = 'kafka'\nbrokers = ['one:9092', 'two:9092']\ntls = true\nusername = 'ipstats'\n\
+                 password_file = '/etc/secret'\ntopic = 'conn'\nca_file = '/etc/ca.pem'\nbegin = 'latest'\n";
+    let hub = "kind = 'event-hubs'\nconnection_string_file = '/etc/hub'\nbegin = 'earliest'\n";
+    for settings in [kafka, hub] {
+        let config = Place::with(&format!("{organization}{source}{settings}"));
+        let shown = Config::load_in(&config.flags(), &Environment::default()).unwrap().show().unwrap();
+        for line in settings.lines() {
+            assert!(shown.contains(&line.replace('\'', "\"")), "{line} in {shown}");
+        }
+    }
+    let wrong = [
+        ("kind = 'kafka'\ntopic = 'x'\n", ": sources[0].brokers: name at least one broker"),
+        ("kind = 'kafka'\ntopic = 'x'\nbrokers = ['a']\n", ": sources[0].brokers: \"a\" is no broker"),
+        ("kind = 'kafka'\nbrokers = ['a:1']\n", ": sources[0].topic is missing"),
+        ("kind = 'kafka'\ntopic = 'x'\nbrokers = ['a:1']\nusername = 'u'\n", "password_file: is missing"),
+        (
+            "kind = 'kafka'\ntopic = 'x'\nbrokers = ['a:1']\nbegin = 'now'\n",
+            "\"now\" is not one of earliest, latest",
+        ),
+        ("kind = 'event-hubs'\n", "connection_string_file: name the file"),
     ];
     for (settings, expected) in wrong {
         let problems = Place::with(&format!("{organization}{source}{settings}")).problems(&[]);

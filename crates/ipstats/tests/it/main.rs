@@ -13,6 +13,8 @@ mod config;
 mod faults;
 mod follow;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kill;
 mod kill_serve;
 mod peer;

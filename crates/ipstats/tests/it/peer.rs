@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 /// The folder that peer `name` is installed in, with the driver file `driver` in it as it is now; nothing, and said
 /// loudly, where it is not installed.
 pub(crate) fn installed(name: &str, driver: &str) -> Option<PathBuf> {
+    let place = place(name)?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name).join(driver);
+    std::fs::copy(source, place.join(driver)).unwrap();
+    Some(place)
+}
+
+/// The folder that peer `name` is installed in; nothing, and said loudly, where it is not installed.
+pub(crate) fn place(name: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let place = target.join("peers").join(name);
     if !place.join("installed").exists() {
         skip(&format!("the check with {name}"), name);
         return None;
     }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name).join(driver);
-    std::fs::copy(source, place.join(driver)).unwrap();
     Some(place)
 }
 

@@ -63,8 +63,13 @@ fn only_http_names_axum() {
 }
 
 #[test]
-fn only_http_speaks_tls_and_clients_know_its_errors() {
-    only(&["http/", "client/error.rs"], &["tokio_rustls"]);
+fn only_borders_speak_tls_and_clients_know_its_errors() {
+    only(&["http/", "client/error.rs", "sources/kafka/access.rs"], &["tokio_rustls"]);
+}
+
+#[test]
+fn only_the_source_of_topics_names_its_client() {
+    only(&["sources/kafka/"], &["rskafka"]);
 }
 
 #[test]

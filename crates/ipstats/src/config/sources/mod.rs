@@ -1,5 +1,9 @@
 //! Sources that the service fetches by itself, and how the records of each are read.
 
+mod kafka;
+
+pub use kafka::{Begin, KafkaAccess, KafkaTopic};
+
 use super::access::{OrganizationEntry, choose, unique};
 use super::reader::Section;
 use super::values::{CountSetting, DeviceSetting, Name};
@@ -33,6 +37,8 @@ pub enum SourceKind {
         /// Which: paths with `*`, `?`, `[…]` and `**`.
         patterns: Vec<Pattern>,
     },
+    /// A topic of a Kafka cluster, or an Azure Event Hub.
+    Kafka(KafkaTopic),
 }
 
 /// A path with wildcards.
@@ -41,12 +47,14 @@ pub struct Pattern(String);
 
 /// There is no such kind of source.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no kind of source; known are: files")]
+#[error("{0:?} is no kind of source; known are: files, kafka, event-hubs")]
 struct UnknownKind(String);
 
 #[derive(Clone, Copy)]
 enum Kind {
     Files,
+    Kafka,
+    EventHubs,
 }
 
 /// The tables `[[sources]]`. Relative paths are meant from `folder`. What is wrong with them is with the reader.
@@ -68,8 +76,14 @@ fn source(
 ) -> Option<SourceEntry> {
     let name = section.require::<Name>("name");
     let organization = section.require::<Name>("organization");
-    let kind = match section.require::<Kind>("kind") {
+    let kind = section.require::<Kind>("kind");
+    if !cfg!(feature = "kafka") && matches!(kind, Some(Kind::Kafka | Kind::EventHubs)) {
+        section.problem("kind", "this ipstats was built without the feature `kafka`");
+    }
+    let kind = match kind {
         Some(Kind::Files) => files(&mut section, folder),
+        Some(Kind::Kafka) => kafka::read_kafka(&mut section, folder).map(SourceKind::Kafka),
+        Some(Kind::EventHubs) => kafka::read_event_hubs(&mut section, folder).map(SourceKind::Kafka),
         None => None,
     };
     let format = section.read::<FormatChoice>("format").unwrap_or_default();
@@ -137,6 +151,8 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "files" => Ok(Self::Files),
+            "kafka" => Ok(Self::Kafka),
+            "event-hubs" => Ok(Self::EventHubs),
             other => Err(UnknownKind(other.to_owned())),
         }
     }

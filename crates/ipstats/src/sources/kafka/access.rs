@@ -1,0 +1,166 @@
+//! How to reach a cluster, from the configuration and the files it names. Files are read for each connection, so that a
+//! new secret takes effect without a restart.
+
+use crate::config::{KafkaAccess, KafkaTopic};
+use rskafka::BackoffConfig;
+use rskafka::client::error::Error as KafkaError;
+use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
+use rustls_platform_verifier::Verifier;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{self, ClientConfig};
+
+/// The user name that goes with a connection string (Microsoft, "Azure Event Hubs for Apache Kafka").
+const EVENT_HUBS_USER: &str = "$ConnectionString";
+
+/// The port of the Kafka endpoint of Event Hubs.
+const EVENT_HUBS_PORT: u16 = 9093;
+
+/// Largest answer of a broker, in bytes; it bounds the memory of a connection.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// How long the client tries by itself before the source says what is wrong.
+const BACKOFF_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Everything that a connection takes.
+pub(super) struct Access {
+    pub(super) topic: String,
+    brokers: Vec<String>,
+    login: Option<Credentials>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// Why no connection can be tried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AccessError {
+    #[error("{} cannot be read: {error}", path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error("{} holds no PEM certificate", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("{}: {reason}; expected Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=…;SharedAccessKey=…", path.display())]
+    ConnectionString { path: PathBuf, reason: &'static str },
+    #[error("{}: the connection string names no hub (EntityPath): name it as topic in the configuration", .0.display())]
+    NoHub(PathBuf),
+}
+
+impl Access {
+    /// The access that `topic` describes.
+    pub(super) fn of(topic: &KafkaTopic) -> Result<Self, AccessError> {
+        let named = topic.topic.clone();
+        match &topic.access {
+            KafkaAccess::Brokers { brokers, tls, login } => {
+                let login = match login {
+                    None => None,
+                    Some((username, file)) => {
+                        Some(Credentials { username: username.clone(), password: secret_in(file)? })
+                    }
+                };
+                let tls = tls.then(|| tls_config(topic.ca_file.as_deref())).transpose()?;
+                Ok(Self { topic: named.unwrap_or_default(), brokers: brokers.clone(), login, tls })
+            }
+            KafkaAccess::EventHubs { connection_string_file } => {
+                let password = secret_in(connection_string_file)?;
+                let (broker, hub) = event_hub(&password).map_err(|reason| AccessError::ConnectionString {
+                    path: connection_string_file.clone(),
+                    reason,
+                })?;
+                let topic_name =
+                    named.or(hub).ok_or_else(|| AccessError::NoHub(connection_string_file.clone()))?;
+                let login = Some(Credentials { username: EVENT_HUBS_USER.to_owned(), password });
+                let tls = Some(tls_config(topic.ca_file.as_deref())?);
+                Ok(Self { topic: topic_name, brokers: vec![broker], login, tls })
+            }
+        }
+    }
+
+    pub(super) async fn connect(self) -> Result<Client, KafkaError> {
+        let backoff = BackoffConfig { deadline: Some(BACKOFF_TIME_MAX), ..BackoffConfig::default() };
+        let mut builder = ClientBuilder::new(self.brokers)
+            .client_id("ipstats")
+            .max_message_size(MESSAGE_BYTES_MAX)
+            .backoff_config(backoff);
+        if let Some(login) = self.login {
+            builder = builder.sasl_config(SaslConfig::Plain(login));
+        }
+        if let Some(tls) = self.tls {
+            builder = builder.tls_config(tls);
+        }
+        builder.build().await
+    }
+}
+
+/// The broker and the hub that a connection string names.
+fn event_hub(connection_string: &str) -> Result<(String, Option<String>), &'static str> {
+    let parts = || connection_string.split(';').filter_map(|part| part.split_once('='));
+    let find = |name: &str| {
+        parts().find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    };
+    let endpoint = find("Endpoint").ok_or("no Endpoint is in it")?;
+    let host = endpoint.strip_prefix("sb://").ok_or("its Endpoint does not begin with sb://")?;
+    let host = host.trim_end_matches('/');
+    if host.is_empty() || find("SharedAccessKey").is_none_or(str::is_empty) {
+        return Err("its Endpoint or its SharedAccessKey is empty");
+    }
+    let broker = if host.contains(':') { host.to_owned() } else { format!("{host}:{EVENT_HUBS_PORT}") };
+    Ok((broker, find("EntityPath").map(str::to_owned)))
+}
+
+/// A secret in a file, without the line end behind it.
+fn secret_in(path: &Path) -> Result<String, AccessError> {
+    let text =
+        fs::read_to_string(path).map_err(|error| AccessError::File { path: path.to_owned(), error })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// TLS that trusts what the system trusts, and the certificates in `ca_file`.
+fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, AccessError> {
+    let extra = match ca_file {
+        None => Vec::new(),
+        Some(path) => certificates(path)?,
+    };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider))?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
+    let pem = fs::read(path).map_err(|error| AccessError::File { path: path.to_owned(), error })?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(AccessError::NoCertificate(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_names_the_broker_and_the_hub() {
+        let text =
+            "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=read;SharedAccessKey=a+b/c=";
+        let broker = "contoso.servicebus.windows.net:9093".to_owned();
+        assert_eq!(event_hub(text), Ok((broker.clone(), None)));
+        assert_eq!(event_hub(&format!("{text};EntityPath=mde")), Ok((broker, Some("mde".to_owned()))));
+        let local = event_hub("Endpoint=sb://localhost:1234;SharedAccessKey=x");
+        assert_eq!(local, Ok(("localhost:1234".to_owned(), None)));
+        for wrong in
+            ["", "hello", "Endpoint=https://x/;SharedAccessKey=x", "Endpoint=sb://x/;SharedAccessKey="]
+        {
+            assert!(event_hub(wrong).is_err(), "{wrong}");
+        }
+    }
+}
