@@ -12,6 +12,7 @@ use std::str::FromStr;
 const SECRET_BYTES: usize = 32;
 
 /// A secret in clear.
+#[derive(Clone)]
 pub struct Secret(String);
 
 /// An argon2id hash of a secret: a PHC string that is known to be well-formed.

@@ -3,9 +3,9 @@
 //! It issues under two names. Over HTTP its issuer is the public URL of the service. `ipstats token` cannot know where a
 //! running service listens, so it issues under a [local name](LOCAL_ISSUER); both are signed by the same key.
 
-use super::claims::{IssuedApplication, IssuedClaims};
+use super::claims::{IssuedApplication, IssuedClaims, IssuedSubject};
 use super::signing_key::{ALGORITHM, SigningKey};
-use crate::config::Application;
+use crate::config::{Application, Principal, User};
 use aws_lc_rs::digest::{self, SHA256};
 use ipstats_model::{Organization, Timestamp};
 use jsonwebtoken::{Header, encode};
@@ -76,9 +76,51 @@ impl Authority {
         audience: &str,
         now: Timestamp,
     ) -> Result<IssuedToken, IssueError> {
+        let object = object_id(&format!("{}/{}", application.organization, application.client_id));
+        let subject = IssuedSubject::Application {
+            idtyp: "app",
+            oid: object.clone(),
+            roles: &application.permissions,
+            sub: object,
+        };
+        self.sign(application, subject, version, audience, now)
+    }
+
+    /// A token that lets `application` do for `user` what `scopes` name, made out to `audience`.
+    pub fn issue_for_user(
+        &self,
+        application: &Application,
+        user: &User,
+        scopes: &[String],
+        version: TokenVersion,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<IssuedToken, IssueError> {
+        let subject = IssuedSubject::User {
+            amr: ["pwd"],
+            groups: user.groups.iter().map(Principal::as_str).collect(),
+            idtyp: "user",
+            name: &user.name,
+            oid: user.oid.to_string(),
+            preferred_username: &user.name,
+            scp: scopes.join(" "),
+            // Another one for each application, as Entra's are: two applications cannot compare their users by it.
+            sub: object_id(&format!("{}/{}", application.client_id, user.oid)),
+            upn: &user.name,
+        };
+        self.sign(application, subject, version, audience, now)
+    }
+
+    fn sign(
+        &self,
+        application: &Application,
+        subject: IssuedSubject<'_>,
+        version: TokenVersion,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<IssuedToken, IssueError> {
         let expires = now.plus_seconds(TOKEN_SECONDS);
         let issuer = self.issuer(application.organization, version);
-        let object = object_id(application);
         let claims = IssuedClaims {
             aud: audience,
             iss: &issuer,
@@ -87,10 +129,7 @@ impl Authority {
             exp: expires.second(),
             application: application_claims(application, version),
             idp: &issuer,
-            idtyp: "app",
-            oid: object.clone(),
-            roles: &application.permissions,
-            sub: object,
+            subject,
             tid: application.organization.to_string(),
             uti: Uuid::new_v4().simple().to_string(),
             ver: match version {
@@ -113,17 +152,17 @@ pub(super) fn issuer_name(base: &str, organization: Organization, version: Token
 
 fn application_claims(application: &Application, version: TokenVersion) -> IssuedApplication<'_> {
     let id = application.client_id.to_string();
+    let proof = if application.secret_hash.is_some() { "1" } else { "0" };
     match version {
         TokenVersion::V1 => {
-            IssuedApplication::V1 { app_displayname: &application.name, appid: id, appidacr: "1" }
+            IssuedApplication::V1 { app_displayname: &application.name, appid: id, appidacr: proof }
         }
-        TokenVersion::V2 => IssuedApplication::V2 { azp: id, azpacr: "1" },
+        TokenVersion::V2 => IssuedApplication::V2 { azp: id, azpacr: proof },
     }
 }
 
-/// The object that stands for the application in its organization: always the same, and no other's.
-fn object_id(application: &Application) -> String {
-    let name = format!("{}/{}", application.organization, application.client_id);
+/// The object that stands for what is called `name`: always the same, and no other's.
+fn object_id(name: &str) -> String {
     let hash = digest::digest(&SHA256, name.as_bytes());
     let bytes = hash.as_ref().first_chunk().copied().unwrap_or_default();
     Uuid::new_v8(bytes).to_string()

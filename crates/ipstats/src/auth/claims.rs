@@ -88,7 +88,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
     Value::deserialize(deserializer).map(Some)
 }
 
-/// Claims of an application token, as Entra shapes them.
+/// Claims of a token that is issued, as Entra shapes them.
 #[derive(Debug, Serialize)]
 pub(super) struct IssuedClaims<'a> {
     pub(super) aud: &'a str,
@@ -99,16 +99,37 @@ pub(super) struct IssuedClaims<'a> {
     #[serde(flatten)]
     pub(super) application: IssuedApplication<'a>,
     pub(super) idp: &'a str,
-    pub(super) idtyp: &'static str,
-    pub(super) oid: String,
-    pub(super) roles: &'a [String],
-    pub(super) sub: String,
+    #[serde(flatten)]
+    pub(super) subject: IssuedSubject<'a>,
     pub(super) tid: String,
     pub(super) uti: String,
     pub(super) ver: &'static str,
 }
 
-/// How the two versions of tokens name the application and say that it proved a secret ("1").
+/// In whose name a token speaks. Only a user's has `scp`, and only an application's has `roles`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum IssuedSubject<'a> {
+    Application {
+        idtyp: &'static str,
+        oid: String,
+        roles: &'a [String],
+        sub: String,
+    },
+    User {
+        amr: [&'static str; 1],
+        groups: Vec<&'a str>,
+        idtyp: &'static str,
+        name: &'a str,
+        oid: String,
+        preferred_username: &'a str,
+        scp: String,
+        sub: String,
+        upn: &'a str,
+    },
+}
+
+/// How the two versions of tokens name the application and say whether it proved a secret ("1") or has none ("0").
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum IssuedApplication<'a> {

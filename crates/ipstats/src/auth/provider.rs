@@ -169,7 +169,7 @@ impl Provider {
 
     /// For how long keys count as the issuer's present ones: one fetch on schedule may be missed.
     fn fresh_seconds(&self) -> i64 {
-        self.source.refresh_seconds.saturating_mul(2)
+        self.source.refresh_seconds.saturating_mul(2).min(self.source.max_age_seconds)
     }
 
     async fn fetch(

@@ -74,7 +74,10 @@ impl Reading {
             IssuerKind::Auth0 => {
                 is("gty", "client-credentials") && is("sub", &format!("{application}@clients"))
             }
-            IssuerKind::Rfc9068 => is("sub", application),
+            // A user whose name is that of a client is still a user who authenticated.
+            IssuerKind::Rfc9068 => {
+                is("sub", application) && ["auth_time", "acr", "amr"].iter().all(|name| other(name).is_none())
+            }
         };
         // Keycloak's tokens of other kinds (ID, Refresh, …) say so.
         if self.kind == IssuerKind::Keycloak && !is("typ", "Bearer") {

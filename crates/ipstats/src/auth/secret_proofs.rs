@@ -71,7 +71,7 @@ struct Failures {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretRefused {
     /// No such owner, or another secret: which one is not told.
-    #[error("its owner is unknown or the secret is wrong")]
+    #[error("the name is unknown or the secret is wrong")]
     Wrong,
     /// Wrong too often.
     #[error("the secret was wrong too often; try again in {retry_after_seconds} seconds")]
@@ -105,13 +105,13 @@ impl SecretProofs {
     pub async fn prove_application(
         &self,
         application: Option<&Application>,
-        secret: Secret,
+        secret: &Secret,
         now: Timestamp,
     ) -> Result<(), SecretRefused> {
         let owner = application.map(|application| Owner::Application(application.client_id));
         let hash = application.and_then(|application| application.secret_hash.as_ref());
         let hash = hash.unwrap_or(&self.nobody).clone();
-        if hash != self.nobody && self.remembered.get(&self.memory_of(&hash, &secret)).is_some() {
+        if hash != self.nobody && self.remembered.get(&self.memory_of(&hash, secret)).is_some() {
             return Ok(());
         }
         // Client ids are no secret: that there is none may be found out.
@@ -126,13 +126,13 @@ impl SecretProofs {
         user: Option<&User>,
         organization: Organization,
         name: &str,
-        password: Secret,
+        password: &Secret,
         now: Timestamp,
     ) -> Result<(), SecretRefused> {
         let owner = user.map_or_else(|| stranger(organization, name), |user| Owner::User(user.oid));
         let hash = user.map_or(&self.nobody, |user| &user.password_hash).clone();
         self.check_failures(owner, now)?;
-        if user.is_some() && self.remembered.get(&self.memory_of(&hash, &password)).is_some() {
+        if user.is_some() && self.remembered.get(&self.memory_of(&hash, password)).is_some() {
             return Ok(());
         }
         self.prove(Some(owner), hash, password, now).await
@@ -142,13 +142,13 @@ impl SecretProofs {
         &self,
         owner: Option<Owner>,
         hash: SecretHash,
-        secret: Secret,
+        secret: &Secret,
         now: Timestamp,
     ) -> Result<(), SecretRefused> {
-        let key = self.memory_of(&hash, &secret);
+        let key = self.memory_of(&hash, secret);
         let is_somebodys = hash != self.nobody;
         // The hash that stands in is computed like any other: it takes as long, and proves nothing.
-        if self.verify(hash, secret).await? && is_somebodys {
+        if self.verify(hash, secret.clone()).await? && is_somebodys {
             self.remembered.insert(key, ());
             return Ok(());
         }

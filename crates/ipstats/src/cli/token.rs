@@ -4,7 +4,7 @@ use super::{BAD_USAGE, PlaceArgs, first_start_note, output};
 use crate::auth::{Authority, LOCAL_ISSUER, SigningKey, TokenVersion};
 use crate::clock::Clock;
 use crate::config::{Application, Config};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use std::process::ExitCode;
 
@@ -16,6 +16,9 @@ pub struct TokenArgs {
     /// Application that the token is for, by name [default: the only one configured]
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
+    /// User to act for, by name: a delegated token with all delegated permissions of the application
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
 }
 
 /// Runs the command.
@@ -35,7 +38,11 @@ pub fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(BAD_USAGE));
         }
     };
-    output::result(issue(&config, application)?)?;
+    let token = match &args.user {
+        None => issue(&config, application)?,
+        Some(name) => issue_for_user(&config, application, name)?,
+    };
+    output::result(token)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -46,6 +53,21 @@ pub fn issue(config: &Config, application: &Application) -> anyhow::Result<Strin
     let authority = Authority::new(SigningKey::load_or_create(&config.data_dir)?, LOCAL_ISSUER);
     let token = authority.issue(application, TokenVersion::V1, audience, Clock::System.now())?;
     Ok(token.text)
+}
+
+fn issue_for_user(config: &Config, application: &Application, name: &str) -> anyhow::Result<String> {
+    let audience = config.audiences.first().context("no audience is configured: set `audiences`")?;
+    let mut here = config.users.iter().filter(|user| user.organization == application.organization);
+    let user = here.find(|user| user.is_called(name)).with_context(|| {
+        format!("user {name:?} is unknown in the organization of the application: declare [[users]]")
+    })?;
+    let scopes = &application.delegated_permissions;
+    if scopes.is_empty() {
+        bail!("users cannot sign in to {:?}: give it delegated_permissions", application.name);
+    }
+    let authority = Authority::new(SigningKey::load_or_create(&config.data_dir)?, LOCAL_ISSUER);
+    let now = Clock::System.now();
+    Ok(authority.issue_for_user(application, user, scopes, TokenVersion::V1, audience, now)?.text)
 }
 
 fn names(known: &[Application]) -> String {

@@ -29,6 +29,7 @@ mod tenant;
 mod tls;
 mod token;
 mod token_error;
+mod token_form;
 mod trail;
 mod watch;
 

@@ -1,33 +1,33 @@
-//! `POST /{tenant}/oauth2/token` and `/{tenant}/oauth2/v2.0/token`: client credentials for a token (RFC 6749, section
-//! 4.4), as lenient as real clients need.
+//! `POST /{tenant}/oauth2/token` and `/{tenant}/oauth2/v2.0/token`: proof of an application, or of an application and a
+//! user who signs in to it, for a token (RFC 6749, sections 4.3 and 4.4).
 //!
-//! The form is read whatever the `Content-Type` says or does not say, parameters of the URL and unknown parameters of
-//! the form are ignored, the audience comes as `resource` or as `scope`, and the client proves itself in the form or by
-//! HTTP Basic.
+//! Parameters of the URL are ignored; the audience comes as `resource` or as `scope`.
 
 use super::app::{App, Snapshot};
 use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use super::token_error::TokenError;
-use crate::auth::{TOKEN_SECONDS, TokenVersion};
+use super::token_form::{Credentials, Form};
+use crate::auth::{IssueError, IssuedToken, SecretRefused, TOKEN_SECONDS, TokenVersion};
+use crate::config::Application;
 use crate::secret::Secret;
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName};
+use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use ipstats_model::Organization;
-use percent_encoding::percent_decode_str;
+use ipstats_model::{Organization, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
 
-/// What the audience in a `scope` is followed by.
+/// What the audience in a `scope` is followed by, to ask for everything that is configured.
 const DEFAULT_SCOPE: &str = "/.default";
+
+/// Scopes of OpenID Connect, which clients add and which open nothing here.
+const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// The answer; fields in the order of the contract.
 #[derive(Serialize)]
@@ -36,6 +36,21 @@ pub(super) struct TokenAnswer {
     expires_in: i64,
     ext_expires_in: i64,
     access_token: String,
+    /// What the token permits, where that was asked for by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+/// What every request brings, and when and under which URL it came.
+struct TokenRequest<'a> {
+    app: &'a App,
+    snapshot: &'a Snapshot,
+    organization: Organization,
+    version: TokenVersion,
+    url: &'a AskedUrl,
+    form: Form,
+    credentials: Credentials,
+    now: Timestamp,
 }
 
 type Answer = ([(HeaderName, HeaderValue); 1], Json<TokenAnswer>);
@@ -69,84 +84,109 @@ async fn issue(
     body: Body,
 ) -> Result<Answer, TokenError> {
     let form = Form(to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| TokenError::Body)?);
-    let snapshot = app.whole_snapshot();
-    match form.require("grant_type")? {
-        grant if grant == "client_credentials" => {}
-        grant => return Err(TokenError::GrantType(grant)),
+    let grant = form.require("grant_type")?;
+    let snapshot = &*app.whole_snapshot();
+    let credentials = form.credentials(headers);
+    let request = |credentials| {
+        let now = app.token_clock.now();
+        TokenRequest { app, snapshot, organization, version, url, form, credentials, now }
+    };
+    match grant.as_str() {
+        "client_credentials" => request(credentials?).application_token().await,
+        "password" => request(credentials?).user_token().await,
+        _ => Err(TokenError::GrantType(grant)),
     }
-    let audience = audience(&form, &snapshot)?;
-    let (client_id, secret) = credentials(&form, headers)?;
-    let application = snapshot.registry.application(organization, &client_id);
-    let now = app.token_clock.now();
-    app.secrets.prove_application(application, secret, now).await.map_err(TokenError::Client)?;
-    let application = application.ok_or(TokenError::Client(crate::auth::SecretRefused::Wrong))?;
-    let authority = snapshot.authority.at(url.as_str());
-    let token = authority.issue(application, version, audience, now).map_err(TokenError::Internal)?;
+}
+
+impl TokenRequest<'_> {
+    async fn application_token(self) -> Result<Answer, TokenError> {
+        let audience = self.audience()?;
+        let secret = self.credentials.secret.as_ref().ok_or(TokenError::Missing("client_secret"))?;
+        let application = self.prove_application(secret).await?;
+        let authority = self.snapshot.authority.at(self.url.as_str());
+        let token = authority.issue(application, self.version, audience, self.now);
+        answer(token, None)
+    }
+
+    async fn user_token(self) -> Result<Answer, TokenError> {
+        let name = self.form.require("username")?;
+        let password = Secret::from(self.form.require("password")?);
+        let application = match (self.application(), &self.credentials.secret) {
+            (Some(public), None) if public.secret_hash.is_none() => public,
+            (_, None) => return Err(TokenError::Missing("client_secret")),
+            (_, Some(secret)) => self.prove_application(secret).await?,
+        };
+        if application.delegated_permissions.is_empty() {
+            return Err(TokenError::NoUsers);
+        }
+        let (audience, scopes) = self.scopes(application)?;
+        let user = self.snapshot.registry.user(self.organization, &name);
+        let proof = self.app.secrets.prove_user(user, self.organization, &name, &password, self.now);
+        proof.await.map_err(TokenError::User)?;
+        let user = user.ok_or(TokenError::User(SecretRefused::Wrong))?;
+        let authority = self.snapshot.authority.at(self.url.as_str());
+        let token = authority.issue_for_user(application, user, &scopes, self.version, audience, self.now);
+        let granted: Vec<_> = scopes.iter().map(|scope| format!("{audience}/{scope}")).collect();
+        answer(token, Some(granted.join(" ")))
+    }
+
+    /// The application that the client says it is.
+    fn application(&self) -> Option<&Application> {
+        self.snapshot.registry.application(self.organization, &self.credentials.client_id)
+    }
+
+    async fn prove_application(&self, secret: &Secret) -> Result<&Application, TokenError> {
+        let application = self.application();
+        let proof = self.app.secrets.prove_application(application, secret, self.now);
+        proof.await.map_err(TokenError::Client)?;
+        application.ok_or(TokenError::Client(SecretRefused::Wrong))
+    }
+
+    /// The audience that `resource` or `scope` asks for, as it is configured. Of several scopes, the one that ends in
+    /// `/.default` counts: the others (`openid`, `offline_access`, …) mean nothing to an application.
+    fn audience(&self) -> Result<&str, TokenError> {
+        if let Some(resource) = self.form.find("resource")? {
+            return self.snapshot.audience(&resource).ok_or(TokenError::Resource(resource));
+        }
+        let scope = self.form.find("scope")?.ok_or(TokenError::Missing("resource or scope"))?;
+        let mut audiences =
+            scope.split_ascii_whitespace().filter_map(|scope| scope.strip_suffix(DEFAULT_SCOPE));
+        audiences.find_map(|audience| self.snapshot.audience(audience)).ok_or(TokenError::Scope(scope))
+    }
+
+    /// The audience that is asked for, and which of the application's permissions for users: all of them, or those
+    /// named behind the audience.
+    fn scopes(&self, application: &Application) -> Result<(&str, Vec<String>), TokenError> {
+        let all = &application.delegated_permissions;
+        if self.form.find("resource")?.is_some() {
+            return Ok((self.audience()?, all.clone()));
+        }
+        let asked = self.form.find("scope")?.ok_or(TokenError::Missing("resource or scope"))?;
+        let wrong = || TokenError::UserScope(asked.clone());
+        let (mut audience, mut scopes) = (None, Vec::new());
+        for scope in asked.split_ascii_whitespace().filter(|scope| !OPENID_SCOPES.contains(scope)) {
+            let (of, name) = scope.rsplit_once('/').ok_or_else(wrong)?;
+            let of = self.snapshot.audience(of).ok_or_else(wrong)?;
+            if **audience.get_or_insert(of) != *of {
+                return Err(wrong());
+            }
+            match name {
+                ".default" => scopes.clone_from(all),
+                name if scopes.iter().any(|scope| scope == name) => {}
+                name => scopes.push(all.iter().find(|known| *known == name).ok_or_else(wrong)?.clone()),
+            }
+        }
+        Ok((audience.ok_or_else(wrong)?, scopes))
+    }
+}
+
+fn answer(token: Result<IssuedToken, IssueError>, scope: Option<String>) -> Result<Answer, TokenError> {
     let answer = TokenAnswer {
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,
         ext_expires_in: TOKEN_SECONDS,
-        access_token: token.text,
+        access_token: token.map_err(TokenError::Internal)?.text,
+        scope,
     };
     Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer)))
-}
-
-/// The audience that `resource` or `scope` asks for, as it is configured. Of several scopes, the one that ends in
-/// `/.default` counts: the others (`openid`, `offline_access`, …) mean nothing to an application.
-fn audience<'a>(form: &Form, snapshot: &'a Snapshot) -> Result<&'a str, TokenError> {
-    if let Some(resource) = form.find("resource")? {
-        return snapshot.audience(&resource).ok_or(TokenError::Resource(resource));
-    }
-    let scope = form.find("scope")?.ok_or(TokenError::Missing("resource or scope"))?;
-    let mut audiences = scope.split_ascii_whitespace().filter_map(|scope| scope.strip_suffix(DEFAULT_SCOPE));
-    audiences.find_map(|audience| snapshot.audience(audience)).ok_or(TokenError::Scope(scope))
-}
-
-/// Client id and secret, from the `Authorization` header or else from the form.
-fn credentials(form: &Form, headers: &HeaderMap) -> Result<(String, Secret), TokenError> {
-    let (in_form, secret_in_form) = (form.find("client_id")?, form.find("client_secret")?);
-    match headers.get(AUTHORIZATION) {
-        None => {
-            let client_id = in_form.ok_or(TokenError::Missing("client_id"))?;
-            let secret = secret_in_form.ok_or(TokenError::Missing("client_secret"))?;
-            Ok((client_id, secret.into()))
-        }
-        Some(header) => {
-            let (client_id, secret) = basic(header).ok_or(TokenError::Basic)?;
-            if secret_in_form.is_some() || in_form.is_some_and(|in_form| in_form != client_id) {
-                return Err(TokenError::TwoClients);
-            }
-            Ok((client_id, secret.into()))
-        }
-    }
-}
-
-/// HTTP Basic (RFC 7617). Id and secret are percent-decoded (RFC 6749, section 2.3.1); a plus stays a plus, because most
-/// clients do not encode at all.
-fn basic(header: &HeaderValue) -> Option<(String, String)> {
-    let (scheme, encoded) = header.to_str().ok()?.trim().split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (client_id, secret) = decoded.split_once(':')?;
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
-    Some((decode(client_id)?, decode(secret)?))
-}
-
-/// A form as it came.
-struct Form(Bytes);
-
-impl Form {
-    /// The value of a parameter. An empty one is as good as none (RFC 6749, section 3.2), a repeated one is an error.
-    fn find(&self, name: &'static str) -> Result<Option<String>, TokenError> {
-        let mut values =
-            form_urlencoded::parse(&self.0).filter(|(key, value)| key == name && !value.is_empty());
-        let value = values.next().map(|(_, value)| value.into_owned());
-        if values.next().is_some() { Err(TokenError::Twice(name)) } else { Ok(value) }
-    }
-
-    fn require(&self, name: &'static str) -> Result<String, TokenError> {
-        self.find(name)?.ok_or(TokenError::Missing(name))
-    }
 }

@@ -27,10 +27,16 @@ pub(super) enum TokenError {
         "this service issues no tokens: get one from the identity provider that it is configured to trust"
     )]
     OnlyOutsideIssuers,
-    #[error("the grant type {0:?} is not supported; use client_credentials")]
+    #[error("the grant type {0:?} is not supported; use client_credentials or password")]
     GrantType(String),
-    #[error("{0}")]
+    #[error("client: {0}")]
     Client(SecretRefused),
+    #[error("user: {0}")]
+    User(SecretRefused),
+    #[error("users cannot sign in to this application: it has no delegated_permissions")]
+    NoUsers,
+    #[error("the scope {0:?} is none of the application's delegated_permissions at one of the audiences")]
+    UserScope(String),
     #[error("the resource {0:?} is none of the audiences of this service")]
     Resource(String),
     #[error("the scope {0:?} is none of the audiences of this service followed by /.default")]
@@ -58,12 +64,16 @@ impl TokenError {
             Self::OnlyOutsideIssuers => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::GrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::Basic | Self::Client(SecretRefused::Wrong) => (StatusCode::UNAUTHORIZED, "invalid_client"),
-            Self::Client(SecretRefused::TooOften { .. }) => {
+            Self::User(SecretRefused::Wrong) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::NoUsers => (StatusCode::BAD_REQUEST, "unauthorized_client"),
+            Self::Client(SecretRefused::TooOften { .. }) | Self::User(SecretRefused::TooOften { .. }) => {
                 (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable")
             }
-            Self::Client(SecretRefused::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+            Self::Client(SecretRefused::Busy) | Self::User(SecretRefused::Busy) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
             Self::Resource(_) => (StatusCode::BAD_REQUEST, "invalid_resource"),
-            Self::Scope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::Scope(_) | Self::UserScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::NoSignIn => (StatusCode::BAD_REQUEST, "unsupported_response_type"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
@@ -71,8 +81,11 @@ impl TokenError {
 
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::Client(SecretRefused::TooOften { retry_after_seconds }) => Some(*retry_after_seconds),
-            Self::Client(SecretRefused::Busy) => Some(1),
+            Self::Client(refused) | Self::User(refused) => match refused {
+                SecretRefused::TooOften { retry_after_seconds } => Some(*retry_after_seconds),
+                SecretRefused::Busy => Some(1),
+                SecretRefused::Wrong => None,
+            },
             _ => None,
         }
     }

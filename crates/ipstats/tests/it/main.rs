@@ -17,6 +17,7 @@ mod http;
 mod kafka;
 mod kill;
 mod kill_serve;
+mod oidc_provider;
 mod peer;
 mod remote;
 mod serve;

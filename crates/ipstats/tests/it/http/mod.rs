@@ -13,6 +13,7 @@ mod outside;
 mod rate_limits;
 mod routes;
 mod token;
+mod users;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};

@@ -4,14 +4,14 @@ use super::*;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
-struct Post<'a> {
-    path: &'a str,
+pub(super) struct Post<'a> {
+    pub(super) path: &'a str,
     headers: Vec<(&'a str, String)>,
-    form: Vec<(&'a str, &'a str)>,
+    pub(super) form: Vec<(&'a str, &'a str)>,
 }
 
 /// A request that is granted.
-fn granted() -> Post<'static> {
+pub(super) fn granted() -> Post<'static> {
     let form = vec![
         ("grant_type", "client_credentials"),
         ("client_id", READER),
@@ -22,31 +22,31 @@ fn granted() -> Post<'static> {
 }
 
 impl<'a> Post<'a> {
-    fn path(mut self, path: &'a str) -> Self {
+    pub(super) fn path(mut self, path: &'a str) -> Self {
         self.path = path;
         self
     }
 
-    fn header(mut self, name: &'a str, value: impl Into<String>) -> Self {
+    pub(super) fn header(mut self, name: &'a str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    fn without(mut self, name: &str) -> Self {
+    pub(super) fn without(mut self, name: &str) -> Self {
         self.form.retain(|(key, _)| *key != name);
         self
     }
 
-    fn and(mut self, name: &'a str, value: &'a str) -> Self {
+    pub(super) fn and(mut self, name: &'a str, value: &'a str) -> Self {
         self.form.push((name, value));
         self
     }
 
-    fn set(self, name: &'a str, value: &'a str) -> Self {
+    pub(super) fn set(self, name: &'a str, value: &'a str) -> Self {
         self.without(name).and(name, value)
     }
 
-    async fn send(self, app: &TestApp) -> Answer {
+    pub(super) async fn send(self, app: &TestApp) -> Answer {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(self.form).finish();
         let mut request = get(self.path).method(Method::POST);
         for (name, value) in self.headers {
@@ -60,14 +60,14 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")))
 }
 
-fn claims(answer: &Answer) -> Value {
+pub(super) fn claims(answer: &Answer) -> Value {
     let token =
         answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
 /// Status and OAuth error code.
-fn refusal(answer: &Answer) -> (u16, String) {
+pub(super) fn refusal(answer: &Answer) -> (u16, String) {
     let body = answer.json();
     assert!(body["error_description"].is_string(), "{body}");
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -190,7 +190,7 @@ async fn refusals_are_those_of_rfc_6749() {
     let app = TestApp::new();
     let requests = [
         (granted().without("grant_type"), 400, "invalid_request"),
-        (granted().set("grant_type", "password"), 400, "unsupported_grant_type"),
+        (granted().set("grant_type", "authorization_code"), 400, "unsupported_grant_type"),
         (granted().without("client_id"), 400, "invalid_request"),
         (granted().without("client_secret"), 400, "invalid_request"),
         (granted().set("client_secret", ""), 400, "invalid_request"),

@@ -87,6 +87,19 @@ async fn an_outage_is_tolerated_while_the_keys_may_be_believed() {
 }
 
 #[tokio::test]
+async fn remembered_tokens_do_not_outlast_the_age_of_keys() {
+    let idp = Idp::start("/{tenantid}/v2.0").await;
+    let app = super::app(&settings(&idp, "keys_refresh = '1 min'\nkeys_max_age = '1 min'"));
+    let token = sign(&lasting(&idp));
+    assert_eq!(app.get_as(&token, PATH).await.status, StatusCode::OK);
+    idp.set_down(true);
+    app.token_clock.advance(59);
+    assert_eq!(app.get_as(&token, PATH).await.status, StatusCode::OK);
+    app.token_clock.advance(1);
+    assert_eq!(app.get_as(&token, PATH).await.error().0, 503);
+}
+
+#[tokio::test]
 async fn a_provider_that_was_never_reached_is_a_503_and_is_left_in_peace() {
     let (idp, app) = entra().await;
     idp.set_down(true);

@@ -77,6 +77,8 @@ async fn rfc9068() {
     let user = with(application.clone(), "sub", json!("ana"));
     assert_forbidden(&app, &user, "View Data").await;
     assert_eq!(status(&app, &with(user, "groups", json!(["/soc"]))).await, 200);
+    let namesake = with(application.clone(), "auth_time", json!(1));
+    assert_forbidden(&app, &namesake, "View Data").await;
     let with_scp = with(application.clone(), "scp", json!(["x"]));
     assert_forbidden(&app, &with_scp, "View Data").await;
     assert_refused(&app, &sign(&with(application, "client_id", json!(null))), "malformed").await;

@@ -1,0 +1,61 @@
+//! The form of a token request, read as leniently as real clients need: whatever its `Content-Type` says, unknown
+//! parameters ignored, the client proved in it or by HTTP Basic.
+
+use super::token_error::TokenError;
+use crate::secret::Secret;
+use axum::body::Bytes;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
+
+/// Who the client says it is, and its secret, where it shows one.
+pub(super) struct Credentials {
+    pub(super) client_id: String,
+    pub(super) secret: Option<Secret>,
+}
+
+/// A form as it came.
+pub(super) struct Form(pub(super) Bytes);
+
+impl Form {
+    /// The value of a parameter. An empty one is as good as none (RFC 6749, section 3.2), a repeated one is an error.
+    pub(super) fn find(&self, name: &'static str) -> Result<Option<String>, TokenError> {
+        let mut values =
+            form_urlencoded::parse(&self.0).filter(|(key, value)| key == name && !value.is_empty());
+        let value = values.next().map(|(_, value)| value.into_owned());
+        if values.next().is_some() { Err(TokenError::Twice(name)) } else { Ok(value) }
+    }
+
+    pub(super) fn require(&self, name: &'static str) -> Result<String, TokenError> {
+        self.find(name)?.ok_or(TokenError::Missing(name))
+    }
+
+    /// Client id and secret, from the `Authorization` header or else from the form.
+    pub(super) fn credentials(&self, headers: &HeaderMap) -> Result<Credentials, TokenError> {
+        let (in_form, secret_in_form) = (self.find("client_id")?, self.find("client_secret")?);
+        let Some(header) = headers.get(AUTHORIZATION) else {
+            let client_id = in_form.ok_or(TokenError::Missing("client_id"))?;
+            return Ok(Credentials { client_id, secret: secret_in_form.map(Secret::from) });
+        };
+        let (client_id, secret) = basic(header).ok_or(TokenError::Basic)?;
+        if secret_in_form.is_some() || in_form.is_some_and(|in_form| in_form != client_id) {
+            return Err(TokenError::TwoClients);
+        }
+        Ok(Credentials { client_id, secret: Some(secret.into()) })
+    }
+}
+
+/// HTTP Basic (RFC 7617). Id and secret are percent-decoded (RFC 6749, section 2.3.1); a plus stays a plus, because most
+/// clients do not encode at all.
+fn basic(header: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, encoded) = header.to_str().ok()?.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (client_id, secret) = decoded.split_once(':')?;
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    Some((decode(client_id)?, decode(secret)?))
+}
