@@ -6,10 +6,12 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | `aliases` | which device had which address when, from DHCP |
 //! | `framer` | recognizing a format, and where records start and end |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `halves` | which direction of a flow a record shows, where each has one of its own |
+//! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
 //!
 //! Architecture Invariant: parsers are total. Every record of a stream ends in exactly one place of the tally: a
@@ -20,6 +22,7 @@
 //!
 //! Architecture Invariant: memory is bounded by the limits, whatever the bytes are.
 
+mod aliases;
 mod error;
 mod fields;
 mod format;
@@ -27,11 +30,13 @@ mod formats;
 mod frame;
 mod framer;
 mod halves;
+pub mod netflow;
 mod outcome;
 mod reader;
 mod settings;
 mod tally;
 
+pub use aliases::{AliasBy, AliasReader, AliasReport, Aliases};
 pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;

@@ -62,6 +62,12 @@ pub enum Malformed {
         /// What is wrong with it.
         reason: String,
     },
+    /// A flow record whose template has not come yet.
+    #[error("no template {template} from this exporter yet; exporters repeat their templates")]
+    NoTemplate {
+        /// The template's id.
+        template: u16,
+    },
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
     Columns {

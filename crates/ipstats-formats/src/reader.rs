@@ -157,6 +157,12 @@ impl<'a> Reader<'a> {
         if let Some(name) = flow.originator_name {
             return self.connection(name, flow.responder, flow.at);
         }
+        let settings = self.settings;
+        if let Some(name) =
+            settings.aliases.as_deref().and_then(|aliases| aliases.name(flow.originator, flow.at))
+        {
+            return self.connection(name, flow.responder, flow.at);
+        }
         match &self.settings.site {
             Some(site) => self.named(flow.responder, flow.at, |name| {
                 name.extend([site.as_str(), "/", flow.originator.text().as_str()]);

@@ -1,7 +1,9 @@
 //! What an operator says about a source.
 
+use crate::aliases::Aliases;
 use ipnet::IpNet;
 use ipstats_model::Organization;
+use std::sync::Arc;
 
 /// How the records of one source are read. The default is that of docs/sources.md.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Settings {
     pub count: CountRule,
     /// How a device is named that a format shows as a network endpoint.
     pub device_from: DeviceFrom,
+    /// Who had which address when, for devices that a format shows by their address.
+    pub aliases: Option<Arc<Aliases>>,
     /// The only tenant whose records count, for formats that name one.
     pub only_tenant: Option<Organization>,
     /// Bounds on what is read.
@@ -82,6 +86,7 @@ impl Default for Settings {
             site: None,
             count: CountRule::default(),
             device_from: DeviceFrom::default(),
+            aliases: None,
             only_tenant: None,
             limits: Limits::default(),
         }

@@ -11,6 +11,9 @@ use crate::tally::Issue;
 use memchr::{memchr, memmem};
 use std::sync::Arc;
 
+/// What says which columns a row has, as the header in force when it comes says to cut it.
+const FIELDS: &[u8] = b"#fields";
+
 #[derive(Debug)]
 pub(super) struct ZeekFramer {
     lines: Blocks<Lines>,
@@ -123,11 +126,30 @@ impl Headers {
         Ok(())
     }
 
-    /// Keeps a header line. However often one comes back, the last of its kind is enough.
+    /// Keeps a header line. However often one comes back, the last of its kind is enough; but what is said behind a
+    /// `#fields` line holds for the next one only, so what was said before it stays.
     fn remember(&mut self, line: &[u8]) {
         let kind = |line: &[u8]| line.iter().copied().take_while(u8::is_ascii_graphic).collect::<Vec<u8>>();
-        let others = self.text.split_inclusive(|byte| *byte == b'\n').filter(|kept| kind(kept) != kind(line));
-        self.text = others.flatten().copied().chain(line.iter().copied()).chain([b'\n']).collect();
+        let mut kept: Vec<&[u8]> = self.text.split_inclusive(|byte| *byte == b'\n').collect();
+        let in_force = match kept.iter().rposition(|kept| kept.starts_with(FIELDS)) {
+            Some(fields) if !line.starts_with(FIELDS) => fields + 1,
+            _ => 0,
+        };
+        let mut place = 0;
+        kept.retain(|kept| {
+            place += 1;
+            place <= in_force || kind(kept) != kind(line)
+        });
+        if line.starts_with(FIELDS) {
+            // All that was said twice: the last of it is in force now.
+            let kinds: Vec<_> = kept.iter().map(|kept| kind(kept)).collect();
+            let mut place = 0;
+            kept.retain(|_| {
+                place += 1;
+                kinds.get(place - 1).is_some_and(|kind| !kinds.iter().skip(place).any(|later| later == kind))
+            });
+        }
+        self.text = [&kept.concat(), line, b"\n"].concat();
     }
 
     fn fields<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>, line: u64) -> Result<(), StreamError> {

@@ -155,3 +155,18 @@ fn the_header_that_is_kept_is_the_one_in_force() {
     assert_eq!(header, "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n");
     assert_eq!(framer.held_bytes(), 0);
 }
+
+/// What is said behind `#fields` is for the next `#fields`, also where another framer reads on.
+#[test]
+fn a_header_line_behind_the_columns_is_not_in_force_yet() {
+    let text = "#separator \\x09\n#path\tdns\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n#path\tconn\n#path\tdns\n#path\tconn\n\
+                7\t10.0.0.1\t8.8.8.8\tSF\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n8\t10.0.0.1\t8.8.8.8\tSF\n";
+    let whole = read(FormatChoice::Auto, &Settings::default(), text.as_bytes());
+    assert_eq!(whole.connections, ["10.0.0.1 8.8.8.8 1970-01-01T00:00:08Z"]);
+    let (head, rest) = text.split_once("7\t").unwrap();
+    let mut first = Framer::new(FormatChoice::Auto, Limits::default());
+    first.feed(head.as_bytes(), &mut Vec::new()).unwrap();
+    first.cut(&mut Vec::new()).unwrap();
+    let next = [first.header(), b"7\t", rest.as_bytes()].concat();
+    assert_eq!(read(Format::ZeekTsv, &Settings::default(), &next).connections, whole.connections);
+}

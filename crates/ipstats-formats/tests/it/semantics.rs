@@ -1,7 +1,8 @@
 //! What the settings of a source change.
 
 use crate::support::{Read, read};
-use ipstats_formats::{CountRule, DeviceFrom, Format, Originator, Settings};
+use ipstats_formats::{AliasBy, AliasReader, CountRule, DeviceFrom, Format, Originator, Settings};
+use std::sync::Arc;
 
 fn sample(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)).unwrap()
@@ -32,6 +33,12 @@ fn attempts_count_where_the_operator_says_so() {
         (Format::ZeekJson, "zeek-json/conn.json.log", 1),
         (Format::MdeStreaming, "mde-streaming/event-hub.json", 3),
         (Format::MdeHuntingCsv, "mde-hunting-csv/defender.csv", 1),
+        (Format::Suricata, "suricata/eve.json", 3),
+        (Format::Suricata, "suricata/netflow.json", 1),
+        (Format::Ecs, "ecs/beats.ndjson", 2),
+        (Format::Ocsf, "ocsf/network.ndjson", 4),
+        (Format::Osquery, "osquery/results.log", 3),
+        (Format::VpcFlow, "vpc-flow/s3-v8.log", 1),
     ] {
         let opened = read_sample(format, name, &Settings::default());
         let both = read_sample(format, name, &attempted);
@@ -59,6 +66,28 @@ fn devices_of_zeek_are_named_as_the_operator_says() {
         own.connections,
         read_sample(Format::IpstatsCsv, "csv/own.csv", &Settings::default()).connections
     );
+}
+
+#[test]
+fn devices_are_named_by_whoever_had_their_address() {
+    let dhcp = "#fields\tts\tmac\thost_name\tassigned_addr\tlease_time\n\
+                1793527200\t08:00:27:ab:cd:05\tws-5\t10.0.0.5\t5\n";
+    let aliases = |by| {
+        let mut reader = AliasReader::new(by, 1 << 20);
+        reader.feed(dhcp.as_bytes());
+        let settings = Settings { site: Some("berlin".to_owned()), ..Settings::default() };
+        Settings { aliases: Some(Arc::new(reader.finish())), ..settings }
+    };
+    let read = |by| read_sample(Format::ZeekTsv, "zeek-tsv/conn.log", &aliases(by)).connections;
+    let by_mac = read(AliasBy::Mac);
+    assert_eq!(by_mac[0], "08:00:27:ab:cd:05 203.0.113.7 2026-11-01T10:00:00Z");
+    assert!(by_mac.contains(&"08:00:27:ab:cd:05 10.0.0.6 2026-11-01T10:00:03Z".to_owned()));
+    assert!(
+        by_mac.contains(&"berlin/10.0.0.5 203.0.113.12 2026-11-01T10:00:10Z".to_owned()),
+        "the lease has ended"
+    );
+    assert!(by_mac.contains(&"berlin/10.0.0.6 203.0.113.8 2026-11-01T10:00:01Z".to_owned()), "no lease");
+    assert_eq!(read(AliasBy::HostName)[0], "ws-5 203.0.113.7 2026-11-01T10:00:00Z");
 }
 
 #[test]

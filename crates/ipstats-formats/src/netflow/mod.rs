@@ -1,0 +1,169 @@
+//! NetFlow v5, v9 and IPFIX: datagrams of exporters → connections.
+//!
+//! This is not a stream format: records are described by templates that an exporter sent earlier, so a datagram cannot be read on
+//! its own and order matters. [`Datagrams`] keeps what was learned, for each exporter, bounded.
+
+mod evidence;
+mod record;
+
+use crate::outcome::{Malformed, NotAConnection};
+use crate::reader::{Flow, Reader, Rejected};
+use crate::settings::Settings;
+use crate::tally::Tally;
+use ipstats_model::Batch;
+use netflow_parser::variable_versions::{ipfix, v9};
+use netflow_parser::{AutoScopedParser, ConfigError, NetflowPacket, NetflowParser};
+use record::{Clock, Record};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// How many exporters (address and observation domain) are remembered. Beyond that, the one that was silent longest is
+/// forgotten until it sends its templates again.
+const EXPORTERS_MAX: usize = 1024;
+
+/// Templates that are remembered of one exporter.
+const TEMPLATES_MAX: usize = 128;
+
+/// Fields of a template.
+const TEMPLATE_FIELDS_MAX: usize = 256;
+
+/// Versions that are read.
+const VERSIONS: [u16; 3] = [5, 9, 10];
+
+/// Reads the datagrams of any number of exporters, in the order they arrive.
+pub struct Datagrams {
+    parser: AutoScopedParser,
+    /// Datagrams so far: what stands for the line in an [`Issue`](crate::Issue).
+    count: u64,
+}
+
+impl Datagrams {
+    /// Nothing is known of any exporter yet.
+    pub fn new() -> Self {
+        let bounded = || -> Result<AutoScopedParser, ConfigError> {
+            NetflowParser::builder()
+                .with_cache_size(TEMPLATES_MAX)
+                .with_max_field_count(TEMPLATE_FIELDS_MAX)
+                .with_allowed_versions(&VERSIONS)
+                .try_multi_source()?
+                .with_max_sources(EXPORTERS_MAX)
+        };
+        // The limits above are constants within what the library admits; its own defaults are bounded too.
+        Self { parser: bounded().unwrap_or_default(), count: 0 }
+    }
+
+    /// Reads one datagram of `exporter`: connections into `batch`, the outcome of each record into `tally`.
+    pub fn parse(
+        &mut self,
+        exporter: SocketAddr,
+        datagram: &[u8],
+        settings: &Settings,
+        batch: &mut Batch,
+        tally: &mut Tally,
+    ) {
+        self.count += 1;
+        let reader = &mut Reader::new(settings, batch, tally);
+        let parsed = self.parser.parse_from_source(exporter, datagram);
+        for packet in &parsed.packets {
+            packet_records(packet, self.count, reader);
+        }
+        if let Some(error) = parsed.error {
+            reader.record(self.count, |_| Err(damaged(&error).into()));
+        }
+    }
+}
+
+impl Default for Datagrams {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datagrams")
+            .field("exporters", &self.parser.source_count())
+            .field("count", &self.count)
+            .finish()
+    }
+}
+
+/// Reads the records of one packet, of which a datagram usually holds one.
+fn packet_records(packet: &NetflowPacket, number: u64, reader: &mut Reader<'_>) {
+    match packet {
+        NetflowPacket::V5(packet) => {
+            let clock =
+                Clock { exported: packet.header.unix_secs, uptime_millis: Some(packet.header.sys_up_time) };
+            for flow in &packet.flowsets {
+                take(&Record::of_v5(flow), clock, number, reader);
+            }
+        }
+        NetflowPacket::V9(packet) => {
+            let clock =
+                Clock { exported: packet.header.unix_secs, uptime_millis: Some(packet.header.sys_up_time) };
+            for set in &packet.flowsets {
+                match &set.body {
+                    v9::FlowSetBody::Data(data) => {
+                        for fields in &data.fields {
+                            take(&Record::of_v9(fields), clock, number, reader);
+                        }
+                    }
+                    v9::FlowSetBody::NoTemplate(missing) => {
+                        no_template(missing.template_id, number, reader);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        NetflowPacket::IPFix(packet) => {
+            let clock = Clock { exported: packet.header.export_time, uptime_millis: None };
+            for set in &packet.flowsets {
+                match &set.body {
+                    ipfix::FlowSetBody::Data(data) => {
+                        for fields in &data.fields {
+                            take(&Record::of_ipfix(fields), clock, number, reader);
+                        }
+                    }
+                    ipfix::FlowSetBody::NoTemplate(missing) => {
+                        no_template(missing.template_id, number, reader);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn take(record: &Record, clock: Clock, number: u64, reader: &mut Reader<'_>) {
+    reader.record(number, |reader| {
+        let (Some(source), Some(destination)) = (record.source, record.destination) else {
+            return Err(NotAConnection::OtherEvent.into());
+        };
+        let (originator, responder, progress) = match evidence::opener(record)? {
+            evidence::Opener::Source(progress) => (source, destination, progress),
+            evidence::Opener::Destination(progress) => (destination, source, progress),
+        };
+        let mac = record.source_mac.filter(|_| originator == source);
+        reader.flow(&Flow {
+            at: record.start(clock).ok_or(Malformed::Missing { field: "flow start" })?,
+            originator,
+            responder,
+            originator_internal: None,
+            responder_internal: None,
+            originator_name: None,
+            originator_mac: mac.map(record::mac_text).as_deref(),
+            progress,
+        })
+    });
+}
+
+/// Records whose template has not come yet, however many: how many they are is not known without it.
+fn no_template(template: u16, number: u64, reader: &mut Reader<'_>) {
+    reader.record(number, |_| Err(Rejected::Malformed(Malformed::NoTemplate { template })));
+}
+
+fn damaged(error: &dyn fmt::Display) -> Malformed {
+    const SHOWN_CHARACTERS_MAX: usize = 120;
+    Malformed::Damaged { reason: error.to_string().chars().take(SHOWN_CHARACTERS_MAX).collect() }
+}
