@@ -38,23 +38,19 @@ impl Bytes {
     }
 }
 
-fn v5(flows: &[([u8; 4], [u8; 4], [u16; 2], u8, u8)]) -> Vec<u8> {
+/// Source, destination, their ports, TCP flags and protocol.
+type FlowV5 = ([u8; 4], [u8; 4], [u16; 2], u8, u8);
+
+fn v5(flows: &[FlowV5]) -> Vec<u8> {
     let count = u16::try_from(flows.len()).unwrap();
     // The exporter has been up for 100 seconds.
     let header = Bytes::default().u16(&[5, count]).u32(&[100_000, EXPORTED, 0, 1]).u16(&[0, 0]);
-    let flow =
-        |bytes: Bytes,
-         (source, destination, ports, flags, protocol): &([u8; 4], [u8; 4], [u16; 2], u8, u8)| {
-            // First packet 30.5 seconds before the export.
-            let bytes = bytes
-                .u8(source)
-                .u8(destination)
-                .u32(&[0])
-                .u16(&[1, 2])
-                .u32(&[9, 900, 69_500, 90_000])
-                .u16(ports);
-            bytes.u8(&[0, *flags, *protocol, 0]).u16(&[0, 0]).u8(&[24, 24]).u16(&[0])
-        };
+    let flow = |bytes: Bytes, (source, destination, ports, flags, protocol): &FlowV5| {
+        // First packet 30.5 seconds before the export.
+        let bytes =
+            bytes.u8(source).u8(destination).u32(&[0]).u16(&[1, 2]).u32(&[9, 900, 69_500, 90_000]).u16(ports);
+        bytes.u8(&[0, *flags, *protocol, 0]).u16(&[0, 0]).u8(&[24, 24]).u16(&[0])
+    };
     flows.iter().fold(header, flow).0
 }
 
@@ -97,7 +93,7 @@ fn version_5_counts_what_it_proves() {
         (DEVICE, REMOTE, [49_155, 8443], 0x1b, 6),
         ([10, 0, 0, 6], [203, 0, 113, 53], [50_000, 53], 0, 17),
     ]);
-    let (connections, tally) = read(&[datagram.clone()], &Settings::default());
+    let (connections, tally) = read(std::slice::from_ref(&datagram), &Settings::default());
     assert_eq!(
         connections,
         ["10.0.0.5 203.0.113.7 2026-11-01T09:59:29Z", "10.0.0.6 203.0.113.53 2026-11-01T09:59:29Z"]

@@ -38,6 +38,12 @@ pub(super) struct ImportArgs {
     /// Site of the sensor: devices known by their IP are told apart by it
     #[arg(long, value_name = "NAME", conflicts_with = "remote")]
     site: Option<String>,
+    /// Zeek's dhcp.log, which tells which device had which address when; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with = "remote")]
+    aliases: Vec<PathBuf>,
+    /// How devices are named that --aliases knows
+    #[arg(long, value_enum, default_value_t = Alias::Mac, requires = "aliases", conflicts_with = "remote")]
+    alias_by: Alias,
     /// What counts as a connection
     #[arg(long, value_enum, default_value_t = Count::Opened, conflicts_with = "remote")]
     count: Count,
@@ -57,6 +63,14 @@ enum Count {
     Opened,
     /// Failed and half-open attempts as well
     Attempted,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Alias {
+    /// By their hardware address
+    Mac,
+    /// By the host name they told the DHCP server, else by their hardware address
+    HostName,
 }
 
 /// Runs the command.

@@ -14,6 +14,7 @@
 //! - A log that cannot be read does not stop the others. A sink that fails stops everything.
 //! - When asked to stop, nothing more is read, and what was read is finished.
 
+mod aliases;
 mod decompress;
 mod lines;
 mod pipeline;
@@ -26,6 +27,7 @@ mod source;
 mod upload;
 mod worker;
 
+pub use aliases::{AliasError, read_aliases};
 pub use decompress::{Compression, decompressed};
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;

@@ -2,13 +2,13 @@
 
 use super::account::Account;
 use super::bar::Bar;
-use super::{Count, ImportArgs, notes};
+use super::{Alias, Count, ImportArgs, notes};
 use crate::cli::{first_start_note, output};
 use crate::config::Config;
-use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest};
+use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest, read_aliases};
 use crate::store::{check_clock, open_engine};
 use anyhow::Context;
-use ipstats_formats::{CountRule, Originator, Settings};
+use ipstats_formats::{AliasBy, AliasReport, Aliases, CountRule, Originator, Settings};
 use ipstats_model::Organization;
 use std::num::NonZero;
 use std::process::{self, ExitCode};
@@ -22,6 +22,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     if let Some(first_start) = config.establish()? {
         first_start_note(&first_start);
     }
+    let aliases = args.leases()?;
     let organization = config.organization(args.store.organization.as_deref())?;
     let clock = args.store.clock.clock();
     let engine = open_engine(&config, &clock)?;
@@ -35,7 +36,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut bar = Bar::follow(Arc::clone(&progress));
     let sink = EngineSink { engine: &engine, organization, clock: clock.clone() };
     let json = args.json;
-    let report = ingest(args.plan(organization), &sink, &progress, &stop);
+    let report = ingest(args.plan(organization, aliases), &sink, &progress, &stop);
     bar.finishing();
     let newest_stored = engine.newest_event();
     let closed = engine.close();
@@ -54,7 +55,25 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ImportArgs {
-    fn plan(self, organization: Organization) -> Plan {
+    /// The leases of the logs named by `--aliases`.
+    fn leases(&self) -> anyhow::Result<Option<Arc<Aliases>>> {
+        if self.aliases.is_empty() {
+            return Ok(None);
+        }
+        let by = match self.alias_by {
+            Alias::Mac => AliasBy::Mac,
+            Alias::HostName => AliasBy::HostName,
+        };
+        let aliases = read_aliases(&self.aliases, by)?;
+        let AliasReport { leases, no_lease, malformed, dropped } = aliases.report();
+        output::note(format_args!(
+            "aliases: {leases} leases; {no_lease} records without one, {malformed} malformed, {dropped} that did not fit"
+        ));
+        anyhow::ensure!(leases > 0, "there is no lease in --aliases: name a dhcp.log of Zeek");
+        Ok(Some(Arc::new(aliases)))
+    }
+
+    fn plan(self, organization: Organization, aliases: Option<Arc<Aliases>>) -> Plan {
         let defaults = Settings::default();
         let internal_networks = match self.internal_network {
             none if none.is_empty() => defaults.internal_networks,
@@ -72,6 +91,7 @@ impl ImportArgs {
                 Count::Opened => CountRule::Opened,
                 Count::Attempted => CountRule::Attempted,
             },
+            aliases,
             only_tenant: Some(organization),
             ..defaults
         };

@@ -97,6 +97,45 @@ fn sites_tell_the_same_private_address_apart() {
 }
 
 #[test]
+fn leases_tell_who_had_an_address() {
+    let place = Place::new();
+    let dhcp = "#fields\tts\tmac\tassigned_addr\tlease_time\n\
+                1504013500\t08:00:27:00:00:01\t10.0.0.1\t60\n1504013560\t08:00:27:00:00:02\t10.0.0.1\t60\n";
+    let (log, dhcp) = (place.file("conn.log", ZEEK), place.file("dhcp.log", dhcp));
+    let done = place.run(&[&["import", "--aliases", &dhcp], &AS_OF[..], &[&log]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    insta::assert_snapshot!(done.err, @"aliases: 2 leases; 0 records without one, 0 malformed, 0 that did not fit");
+    let stats = place.run(&[&["stats", "--json"], &AS_OF[..], &["93.184.216.34"]].concat());
+    let answer: serde_json::Value = serde_json::from_str(&stats.out).unwrap();
+    assert_eq!(answer["organizationPrevalence"], 2, "one address, two devices: {answer}");
+
+    let nothing = place.run(&[&["import", "--aliases", &log], &AS_OF[..], &[&log]].concat());
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    assert!(
+        nothing.err.contains("there is no lease in --aliases: name a dhcp.log of Zeek"),
+        "{}",
+        nothing.err
+    );
+    let missing = place.run(&[&["import", "--aliases", "dhcp.lgo"], &AS_OF[..], &[&log]].concat());
+    assert!(missing.err.contains("dhcp.lgo: there is no such file"), "{}", missing.err);
+}
+
+#[test]
+fn logs_of_hosts_are_imported_by_content() {
+    let sources = [
+        ("suricata/slips-test6-eve.json.gz", "2021-06-06T20:00:00Z", 211),
+        ("sysmon/otrf-covenant-psremoting.json.gz", "2019-12-05T02:00:00Z", 185),
+    ];
+    for (name, as_of, counted) in sources {
+        let Some(log) = real_log(name) else { continue };
+        let place = Place::new();
+        let done = place.run(&["import", "--json", "--as-of", as_of, log.to_str().unwrap()]);
+        let summary: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((&summary["counted"], &summary["malformed"]), (&json!(counted), &json!(0)), "{summary}");
+    }
+}
+
+#[test]
 fn compressed_files_and_standard_input_are_read_by_content() {
     use std::io::Write;
     let row = |host: &str| ndjson(&[(host, "10.0.0.1", "2017-08-29T00:00:00Z")]);
