@@ -4,27 +4,44 @@
 use crate::config::UnknownIp;
 use ipstats_model::{CanonicalIp, InvalidIpAddress, IpStatistics};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// `InOrgIPStats`. Fields are sent in the order they are declared here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the devices of an organization had to do with an IP address within the window.
+// Fields are sent in the order they are declared here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = InOrgIPStats)]
 pub struct Answer {
     #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     context: Option<String>,
     #[serde(rename = "@odata.type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     odata_type: Option<&'static str>,
+    /// The address in canonical form: dotted quad, or RFC 5952.
+    #[schema(example = "10.209.67.177")]
     ip_address: String,
-    /// A decimal integer in a string, as documented.
+    /// How many distinct devices opened a connection to the address within the window: a decimal integer in a string,
+    /// as documented.
+    #[schema(example = "63515", pattern = "^[0-9]+$")]
     org_prevalence: String,
-    /// The same number as an integer, as the real service sends it too.
     #[serde(rename = "organizationPrevalence@odata.type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     organization_prevalence_type: Option<&'static str>,
+    /// The same number as an integer, as the real service sends it too.
+    #[schema(example = 63515)]
     organization_prevalence: u64,
     #[serde(rename = "orgFirstSeen@odata.type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     org_first_seen_type: Option<&'static str>,
+    /// The first connection within the window; null if there is none.
+    #[schema(required, format = DateTime, example = "2017-07-30T13:36:06Z")]
     org_first_seen: Option<String>,
     #[serde(rename = "orgLastSeen@odata.type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     org_last_seen_type: Option<&'static str>,
+    /// The last connection within the window; null if there is none.
+    #[schema(required, format = DateTime, example = "2017-08-29T13:32:59Z")]
     org_last_seen: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 //! keys (RFC 7517).
 
 use super::app::{App, Snapshot};
+use super::openapi::AuthorityErrors;
 use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use super::token_error::TokenError;
@@ -12,8 +13,10 @@ use ipstats_model::Organization;
 use jsonwebtoken::jwk::JwkSet;
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenIdConfiguration)]
 pub(super) struct Configuration {
     issuer: String,
     /// Required by discovery, and by clients that will never use it: nobody signs in here.
@@ -27,6 +30,16 @@ pub(super) struct Configuration {
     id_token_signing_alg_values_supported: [&'static str; 1],
 }
 
+#[utoipa::path(
+    get,
+    path = "/{tenant}/.well-known/openid-configuration",
+    operation_id = "getConfigurationV1",
+    tag = "tokens",
+    summary = "Where tokens come from, and their issuer (version 1)",
+    params(("tenant" = String, Path, description = "The organization's id or name.")),
+    responses((status = 200, description = "OpenID Connect Discovery 1.0.", body = Configuration), AuthorityErrors),
+    security(())
+)]
 pub(super) async fn configuration_v1(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
@@ -36,6 +49,16 @@ pub(super) async fn configuration_v1(
     Json(configuration(&app.snapshot(), &url, organization, TokenVersion::V1, paths))
 }
 
+#[utoipa::path(
+    get,
+    path = "/{tenant}/v2.0/.well-known/openid-configuration",
+    operation_id = "getConfigurationV2",
+    tag = "tokens",
+    summary = "Where tokens come from, and their issuer (version 2)",
+    params(("tenant" = String, Path, description = "The organization's id or name.")),
+    responses((status = 200, description = "OpenID Connect Discovery 1.0.", body = Configuration), AuthorityErrors),
+    security(())
+)]
 pub(super) async fn configuration_v2(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
@@ -51,6 +74,16 @@ pub(super) async fn authorize(_known: Tenant) -> TokenError {
 }
 
 /// The keys are the same for every organization that is known.
+#[utoipa::path(
+    get,
+    path = "/{tenant}/discovery/v2.0/keys",
+    operation_id = "getKeys",
+    tag = "tokens",
+    summary = "The public keys",
+    params(("tenant" = String, Path, description = "The organization's id or name.")),
+    responses((status = 200, description = "A JSON Web Key Set (RFC 7517).", body = Object), AuthorityErrors),
+    security(())
+)]
 pub(super) async fn keys(State(app): State<Arc<App>>, _known: Tenant) -> Json<JwkSet> {
     Json(JwkSet { keys: vec![app.snapshot().authority.key().jwk().clone()] })
 }

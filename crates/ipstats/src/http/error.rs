@@ -15,6 +15,7 @@ use ipstats_formats::FormatChoice;
 use ipstats_model::InvalidIpAddress;
 use serde::Serialize;
 use std::error::Error;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// After how many seconds a client may try again when the service is busy.
@@ -86,15 +87,20 @@ pub(super) struct Failure {
     pub(super) detail: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Body<'a> {
     error: Fields<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorFields)]
 struct Fields<'a> {
+    /// What programs key on.
     code: &'a str,
+    /// What people read.
     message: &'a str,
+    /// Stands in the log of the service, too.
     target: Uuid,
 }
 

@@ -7,6 +7,7 @@ use super::app::App;
 use super::body_reader::{forward, pipe};
 use super::error::ApiError;
 use super::ingest_key::Sender;
+use super::openapi::{FormatName, IngestErrors, Log};
 use crate::ingest::{EngineSink, UploadError, UploadPlan, UploadReport, upload};
 use crate::metrics::Metrics;
 use crate::store::StoreError;
@@ -23,12 +24,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Longest log in one request, in bytes once it is decompressed: 1 GiB.
 const LOG_BYTES_MAX: u64 = 1 << 30;
 
 /// What became of the records. The names are those of `ipstats import --json`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct IngestAnswer {
     counted: u64,
@@ -42,12 +44,25 @@ pub(super) struct IngestAnswer {
     issues: Vec<IssueAnswer>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct IssueAnswer {
     line: u64,
     problem: String,
 }
 
+#[utoipa::path(
+    post,
+    path = "/api/ingest/{format}",
+    operation_id = "ingest",
+    tag = "ingest",
+    summary = "Send a log in",
+    description = "Plain, gzip or zstd, which is seen from the content; 1 GiB at most when decompressed. 200 is answered \
+        only when all of it is on disk. Sending it again counts nothing twice.",
+    params(("format" = FormatName, Path, description = "The format of the log; auto recognizes it.", example = "zeek")),
+    request_body(content = Option<Log>, content_type = "application/octet-stream"),
+    responses((status = 200, description = "What became of the records.", body = IngestAnswer), IngestErrors),
+    security(("ingestKey" = []), ("ingestKeyAsPassword" = []))
+)]
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     Sender(source): Sender,

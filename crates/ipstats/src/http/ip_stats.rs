@@ -4,6 +4,7 @@ use super::app::App;
 use super::bearer::Bearer;
 use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata, Options};
+use super::openapi::{IpText, JsonFormat, QuestionErrors};
 use super::public_urls::AskedUrl;
 use super::quota;
 use super::trail::Trail;
@@ -17,6 +18,28 @@ use axum::response::Response;
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use std::sync::Arc;
 
+#[utoipa::path(
+    get,
+    path = "/api/ips/{ip}/stats",
+    operation_id = "getIpStats",
+    tag = "statistics",
+    summary = "Get IP statistics",
+    description = "How many distinct devices of the caller's organization opened a connection to the address within \
+        the window, and when the first and the last connection was.",
+    params(
+        ("ip" = IpText, Path, description = "IPv4 as a dotted quad, or IPv6 in any text form of RFC 4291.",
+            example = "10.209.67.177"),
+        ("lookBackHours" = Option<i32>, Query, minimum = 1, maximum = 720, example = 48,
+            description = "How many hours before now the window begins; 720 unless given. Given once."),
+        ("$format" = Option<JsonFormat>, Query, description = "How much metadata there is; wins over Accept."),
+    ),
+    responses(
+        (status = 200, description = "The statistics.", body = Answer, content_type = "application/json",
+            headers(("OData-Version" = String))),
+        QuestionErrors
+    ),
+    security(("token" = []), ("authority" = ["https://api.securitycenter.microsoft.com/.default"]))
+)]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     trail: Trail,

@@ -20,6 +20,7 @@ mod ip_stats;
 mod metadata;
 mod metrics;
 mod odata;
+mod openapi;
 mod public_urls;
 mod quota;
 mod response_headers;
@@ -82,5 +83,6 @@ fn documents() -> Router<Arc<App>> {
         .route("/api/v1.0/", get(service_document::get))
         .route("/api/$metadata", get(metadata::get))
         .route("/api/v1.0/$metadata", get(metadata::get))
+        .route("/api/openapi.json", get(openapi::get))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)))
 }

@@ -4,6 +4,7 @@
 //! Parameters of the URL are ignored; the audience comes as `resource` or as `scope`.
 
 use super::app::{App, Snapshot};
+use super::openapi::{TokenErrors, TokenForm};
 use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use super::token_error::TokenError;
@@ -19,6 +20,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use ipstats_model::{Organization, Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Longest form, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -30,7 +32,7 @@ const DEFAULT_SCOPE: &str = "/.default";
 const OPENID_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
 /// The answer; fields in the order of the contract.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TokenAnswer {
     token_type: &'static str,
     expires_in: i64,
@@ -55,6 +57,19 @@ struct TokenRequest<'a> {
 
 type Answer = ([(HeaderName, HeaderValue); 1], Json<TokenAnswer>);
 
+#[utoipa::path(
+    post,
+    path = "/{tenant}/oauth2/token",
+    operation_id = "postTokenV1",
+    tag = "tokens",
+    summary = "Get a version 1 token",
+    description = "As lenient as real clients need: any Content-Type or none, unknown fields are ignored, the client may \
+        prove itself by HTTP Basic instead. The form has at most 64 KiB.",
+    params(("tenant" = String, Path, description = "The organization's id or name.")),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "A token.", body = TokenAnswer), TokenErrors),
+    security(())
+)]
 pub(super) async fn post_v1(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
@@ -65,6 +80,19 @@ pub(super) async fn post_v1(
     issue(&app, TokenVersion::V1, organization, &url, &headers, body).await
 }
 
+#[utoipa::path(
+    post,
+    path = "/{tenant}/oauth2/v2.0/token",
+    operation_id = "postTokenV2",
+    tag = "tokens",
+    summary = "Get a version 2 token",
+    description = "As lenient as real clients need: any Content-Type or none, unknown fields are ignored, the client may \
+        prove itself by HTTP Basic instead. The form has at most 64 KiB.",
+    params(("tenant" = String, Path, description = "The organization's id or name.")),
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, description = "A token.", body = TokenAnswer), TokenErrors),
+    security(())
+)]
 pub(super) async fn post_v2(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,

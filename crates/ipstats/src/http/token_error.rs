@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTIC
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An error of a token endpoint.
@@ -47,8 +48,10 @@ pub(super) enum TokenError {
     Internal(#[source] crate::auth::IssueError),
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// An error as clients read it (RFC 6749, section 5.2).
+#[derive(Serialize, ToSchema)]
+#[schema(as = TokenError)]
+pub(super) struct Body<'a> {
     error: &'a str,
     error_description: &'a str,
     /// The same id as in the log.

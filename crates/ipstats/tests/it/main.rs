@@ -18,6 +18,7 @@ mod kafka;
 mod kill;
 mod kill_serve;
 mod oidc_provider;
+mod openapi;
 mod peer;
 mod remote;
 mod serve;

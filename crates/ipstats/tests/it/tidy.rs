@@ -63,6 +63,11 @@ fn only_http_names_axum() {
 }
 
 #[test]
+fn only_http_and_the_answer_describe_themselves() {
+    only(&["http/", "answer.rs"], &["utoipa"]);
+}
+
+#[test]
 fn only_borders_speak_tls_and_clients_know_its_errors() {
     only(&["http/", "client/error.rs", "sources/kafka/access.rs"], &["tokio_rustls"]);
 }

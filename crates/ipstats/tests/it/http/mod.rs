@@ -9,6 +9,7 @@ mod ingest;
 mod ip_stats;
 mod metrics;
 mod odata;
+mod openapi;
 mod outside;
 mod rate_limits;
 mod routes;
