@@ -3,6 +3,7 @@
 
 use super::app::{App, Snapshot};
 use super::forwarded::Told;
+use super::framing::{HostUnclear, names_one_host};
 use super::public_urls::{AskedUrl, without_prefix};
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
@@ -58,6 +59,9 @@ impl Entrance {
             request.extensions_mut().insert(url);
         }
         if let Some(client) = client {
+            if !names_one_host(request) {
+                request.extensions_mut().insert(HostUnclear);
+            }
             request.extensions_mut().insert(ClientAddress(client));
         }
     }

@@ -64,6 +64,8 @@ pub(super) enum ApiError {
     TooLarge(UploadError),
     #[error("Not everything was recorded: {0}.")]
     UnreadableLog(UploadError),
+    #[error("The request must name its host once.")]
+    HostUnclear,
     #[error("There is nothing at {0}.")]
     UnknownRoute(String),
     #[error("The method {0} is not supported here.")]
@@ -135,7 +137,9 @@ impl ApiError {
                 (StatusCode::BAD_REQUEST, no_answer.code())
             }
             Self::NoAnswer(no_answer @ NoAnswer::NotFound(_)) => (StatusCode::NOT_FOUND, no_answer.code()),
-            Self::UnknownFormat | Self::UnreadableLog(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Self::UnknownFormat | Self::UnreadableLog(_) | Self::HostUnclear => {
+                (StatusCode::BAD_REQUEST, "BadRequest")
+            }
             Self::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),

@@ -12,6 +12,7 @@ mod body_reader;
 mod entrance;
 mod error;
 mod forwarded;
+mod framing;
 mod guard;
 mod health;
 mod ingest;

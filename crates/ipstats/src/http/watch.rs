@@ -3,8 +3,8 @@
 use super::app::App;
 use super::entrance::ClientAddress;
 use super::error::{ApiError, Failure, excerpt};
-use super::response_headers;
 use super::trail::Trail;
+use super::{framing, response_headers};
 use crate::audit::{Actor, Asked, Entry, Place};
 use crate::operation::Operation;
 use axum::extract::{MatchedPath, Request, State};
@@ -42,7 +42,7 @@ pub(super) async fn watch(State(app): State<Arc<App>>, mut request: Request, nex
     };
     let watched = Watched::new(app, operation, place, &mut request);
     let mut response = match refused {
-        None => next.run(request).await,
+        None => framing::run(request, next).await,
         Some(full) => ApiError::NotAudited(full).into_response(),
     };
     response_headers::complete(response.headers_mut());

@@ -26,3 +26,4 @@ mod service;
 mod site;
 mod tidy;
 mod tls;
+mod wire;
