@@ -94,6 +94,7 @@ impl IntoResponses for TokenErrors {
         let malformed = ["invalid_request", "unsupported_grant_type", "invalid_scope", "invalid_resource"];
         [
             token_error("400", "A malformed request, or one for what there is not.", &malformed, None),
+            no_authority(),
             token_error(
                 "401",
                 "The client is not who it says it is.",
@@ -110,7 +111,7 @@ impl IntoResponses for TokenErrors {
 
 impl IntoResponses for AuthorityErrors {
     fn responses() -> Responses {
-        [token_error("400", "The tenant is not known.", &["invalid_request"], None)].into()
+        [token_error("400", "The tenant is not known.", &["invalid_request"], None), no_authority()].into()
     }
 }
 
@@ -123,6 +124,10 @@ fn api_errors(errors: &[Documented]) -> Responses {
         entry(error.status, &description, "Error", example, error.header)
     });
     documented.collect()
+}
+
+fn no_authority() -> (String, RefOr<Response>) {
+    token_error("404", "Only outside issuers are trusted here.", &["invalid_request"], None)
 }
 
 fn token_error(status: &str, when: &str, codes: &[&str], header: Option<&str>) -> (String, RefOr<Response>) {

@@ -13,6 +13,9 @@ impl TestApp {
     /// The base of the context in the answer to a request from `peer`.
     async fn base(&self, peer: &str, path: &str, headers: &[(&str, &str)]) -> String {
         let mut request = get(path).header("Authorization", format!("Bearer {}", self.token(READER)));
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            request = request.header("Host", "backend");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
