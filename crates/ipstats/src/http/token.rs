@@ -40,6 +40,7 @@ pub(super) struct TokenAnswer {
     access_token: String,
     /// What the token permits, where that was asked for by name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     scope: Option<String>,
 }
 

@@ -91,7 +91,14 @@ impl IntoResponses for IngestErrors {
 
 impl IntoResponses for TokenErrors {
     fn responses() -> Responses {
-        let malformed = ["invalid_request", "unsupported_grant_type", "invalid_scope", "invalid_resource"];
+        let malformed = [
+            "invalid_request",
+            "unsupported_grant_type",
+            "invalid_scope",
+            "invalid_resource",
+            "invalid_grant",
+            "unauthorized_client",
+        ];
         [
             token_error("400", "A malformed request, or one for what there is not.", &malformed, None),
             no_authority(),

@@ -48,7 +48,7 @@ words! {
     /// `$format` of what exists in JSON and in XML.
     DocumentFormat: ["json", "xml", "application/json", "application/xml"];
     /// What the token endpoints grant for.
-    GrantType: ["client_credentials"];
+    GrantType: ["client_credentials", "password"];
 }
 
 /// Values of `$format` that ask for JSON.
@@ -84,8 +84,10 @@ impl PartialSchema for TokenForm {
             .property("grant_type", GrantType::schema())
             .property("client_id", text("The application, where HTTP Basic does not name it."))
             .property("client_secret", text("Its secret, where HTTP Basic does not carry it."))
+            .property("username", text("The user, where the grant is a password."))
+            .property("password", text("Their password."))
             .property("resource", text("The audience; this or scope is required."))
-            .property("scope", text("The audience followed by /.default."))
+            .property("scope", text("The audience followed by /.default, or by a permission of a user."))
             .required("grant_type")
             .into()
     }
