@@ -123,7 +123,7 @@ fn leases_tell_who_had_an_address() {
 #[test]
 fn logs_of_hosts_are_imported_by_content() {
     let sources = [
-        ("suricata/slips-test6-eve.json.gz", "2021-06-06T20:00:00Z", 211),
+        ("suricata/slips-test6-eve.json.gz", "2021-06-07T14:00:00Z", 211),
         ("sysmon/otrf-covenant-psremoting.json.gz", "2019-12-05T02:00:00Z", 185),
     ];
     for (name, as_of, counted) in sources {
