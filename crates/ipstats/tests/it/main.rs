@@ -17,6 +17,7 @@ mod http;
 mod kafka;
 mod kill;
 mod kill_serve;
+mod logs;
 mod oidc_provider;
 mod openapi;
 mod peer;
