@@ -243,6 +243,11 @@ impl Snapshot {
         found.map(|entry| entry.id)
     }
 
+    /// The audience of tokens for whoever does not ask for one.
+    pub(super) fn first_audience(&self) -> Option<&str> {
+        self.audiences.first().map(String::as_str)
+    }
+
     /// The configured spelling of an audience; a trailing slash does not matter.
     pub(super) fn audience(&self, asked: &str) -> Option<&str> {
         let same = |audience: &&String| audience.trim_end_matches('/') == asked.trim_end_matches('/');

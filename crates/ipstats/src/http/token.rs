@@ -171,13 +171,17 @@ impl TokenRequest<'_> {
         application.ok_or(TokenError::Client(SecretRefused::Wrong))
     }
 
-    /// The audience that `resource` or `scope` asks for, as it is configured. Of several scopes, the one that ends in
-    /// `/.default` counts: the others (`openid`, `offline_access`, …) mean nothing to an application.
+    /// The audience that `resource` or `scope` asks for, as it is configured; the first one where neither is there. Of
+    /// several scopes, the one that ends in `/.default` counts: the others (`openid`, `offline_access`, …) mean nothing to
+    /// an application.
     fn audience(&self) -> Result<&str, TokenError> {
         if let Some(resource) = self.form.find("resource")? {
             return self.snapshot.audience(&resource).ok_or(TokenError::Resource(resource));
         }
-        let scope = self.form.find("scope")?.ok_or(TokenError::Missing("resource or scope"))?;
+        let Some(scope) = self.form.find("scope")? else {
+            // Generic OAuth clients cannot be told what to ask for.
+            return self.snapshot.first_audience().ok_or(TokenError::Missing("resource or scope"));
+        };
         let mut audiences =
             scope.split_ascii_whitespace().filter_map(|scope| scope.strip_suffix(DEFAULT_SCOPE));
         audiences.find_map(|audience| self.snapshot.audience(audience)).ok_or(TokenError::Scope(scope))

@@ -149,6 +149,7 @@ impl Log {
             Self::File(path) => path.metadata(),
             Self::Kept(file) => file.metadata(),
         };
+        bar.reset();
         bar.set_length(length.map_or(0, |metadata| metadata.len()));
         if let Ok(style) =
             ProgressStyle::with_template("{bar:32} {bytes} of {total_bytes} sent, {msg} ({elapsed})")

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// Clients that are kept in `recorded/`.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 9;
 
 fn recorded() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients/recorded");

@@ -133,6 +133,7 @@ async fn the_form_is_read_however_real_clients_send_it() {
             "with a slash behind the resource",
             granted().set("resource", "https://api.securitycenter.windows.com/"),
         ),
+        ("with neither resource nor scope", granted().without("resource")),
         ("with a resource at the v2 endpoint", granted().path(v2)),
         ("with the audience's id", granted().set("resource", "fc780465-2017-40d4-a0c5-307022471b92")),
         (
@@ -195,7 +196,7 @@ async fn refusals_are_those_of_rfc_6749() {
         (granted().without("client_secret"), 400, "invalid_request"),
         (granted().set("client_secret", ""), 400, "invalid_request"),
         (granted().and("client_id", READER), 400, "invalid_request"),
-        (granted().without("resource"), 400, "invalid_request"),
+        (granted().and("resource", AUDIENCE), 400, "invalid_request"),
         (granted().set("resource", "https://graph.microsoft.com"), 400, "invalid_resource"),
         (granted().without("resource").and("scope", "openid"), 400, "invalid_scope"),
         (
