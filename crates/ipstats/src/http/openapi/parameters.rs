@@ -86,7 +86,7 @@ impl PartialSchema for TokenForm {
             .property("client_secret", text("Its secret, where HTTP Basic does not carry it."))
             .property("username", text("The user, where the grant is a password."))
             .property("password", text("Their password."))
-            .property("resource", text("The audience; this or scope is required."))
+            .property("resource", text("The audience; a user needs this or scope, an application gets the first one without them."))
             .property("scope", text("The audience followed by /.default, or by a permission of a user."))
             .required("grant_type")
             .into()
