@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `aliases` | which device had which address when, from DHCP |
 //! | `framer` | recognizing a format, and where records start and end |
+//! | `loose` | records that arrive one by one, in the envelopes of shippers |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `halves` | which direction of a flow a record shows, where each has one of its own |
@@ -31,6 +32,7 @@ mod frame;
 mod framer;
 mod halves;
 pub mod netflow;
+mod loose;
 mod outcome;
 mod reader;
 mod settings;
@@ -41,6 +43,7 @@ pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;
 pub use framer::Framer;
+pub use loose::LooseRecords;
 pub use outcome::{Malformed, NotAConnection};
 pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};
 pub use tally::{Issue, Tally};

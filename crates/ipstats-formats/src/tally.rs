@@ -113,6 +113,12 @@ impl Tally {
         self.keep(Issue { line, problem });
     }
 
+    /// The tally with all its issues on `line`.
+    pub(crate) fn on_line(mut self, line: u64) -> Self {
+        self.issues.iter_mut().for_each(|issue| issue.line = line);
+        self
+    }
+
     /// Keeps an issue if it is one of the first. Several on one line are ordered by what they are, so that the order
     /// of merging does not show.
     fn keep(&mut self, issue: Issue) {

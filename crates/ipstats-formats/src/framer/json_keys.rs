@@ -19,7 +19,7 @@ struct Key<'a> {
 
 impl<'a> JsonKeys<'a> {
     /// The keys in `text`.
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         let mut found = Self { keys: Vec::new(), first_end: None };
         let (mut depth, mut objects) = (0_usize, 0_usize);
         let mut at = 0;

@@ -146,6 +146,11 @@ impl Framer {
         self.fuse(result)
     }
 
+    /// The halves of flows that were seen, for whoever cuts one delivery with several framers.
+    pub(crate) const fn halves(&mut self) -> &mut Halves {
+        &mut self.halves
+    }
+
     /// The format of the stream, once it is known.
     pub const fn format(&self) -> Option<Format> {
         self.format

@@ -5,7 +5,7 @@ use super::reader::Section;
 use super::sources::settings;
 use super::values::Name;
 use crate::ingest_key::IngestKeyHash;
-use ipstats_formats::Settings;
+use ipstats_formats::{FormatChoice, Settings};
 use ipstats_model::Organization;
 use std::collections::HashSet;
 
@@ -18,6 +18,8 @@ pub struct IngestSource {
     pub key_hash: IngestKeyHash,
     /// Whose data it sends.
     pub organization: Organization,
+    /// Which format its records have, where a request does not tell.
+    pub format: FormatChoice,
     /// How its logs are read.
     pub settings: Settings,
 }
@@ -38,6 +40,7 @@ fn source(
     let name = section.require::<Name>("name");
     let key_hash = section.require::<IngestKeyHash>("key_hash");
     let organization = section.require::<Name>("organization");
+    let format = section.read::<FormatChoice>("format").unwrap_or_default();
     let settings = settings(&mut section);
     let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
     let key_hash = key_hash.filter(|hash| unique(&section, "key_hash", *hash, hashes));
@@ -47,5 +50,5 @@ fn source(
     section.finish();
     let organization = organization?;
     let settings = Settings { only_tenant: Some(organization), ..settings };
-    Some(IngestSource { name: name?.0, key_hash: key_hash?, organization, settings })
+    Some(IngestSource { name: name?.0, key_hash: key_hash?, organization, format, settings })
 }

@@ -101,6 +101,8 @@ pub struct Config {
     pub audit_log: Option<AuditDestination>,
     /// Where Prometheus fetches metrics; nowhere unless told.
     pub metrics_listen: Option<SocketAddr>,
+    /// The version of Elasticsearch that the service says to be, to shippers that ask.
+    pub elastic_version: String,
     /// What is logged: a `tracing` filter such as `info` or `ipstats=debug`.
     pub log_level: String,
     /// How it is logged.
@@ -198,6 +200,7 @@ impl Config {
         let rate_limits = rate_limit::read(&mut root);
         let audit_log = audit::read(reader, &mut root, folder);
         let metrics_listen = root.read("metrics_listen");
+        let elastic_version = root.read::<values::Version>("elastic_version").unwrap_or_default();
         let (log_level, log_format) = read_log(root.section("log"));
         let (organizations, applications) = access::read(&mut root);
         let users = users::read(&mut root, &organizations);
@@ -227,6 +230,7 @@ impl Config {
             rate_limits,
             audit_log,
             metrics_listen,
+            elastic_version: elastic_version.to_string(),
             log_level,
             log_format,
             organizations,

@@ -26,6 +26,7 @@ struct Shown<'a> {
     audit_log: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<String>,
+    elastic_version: &'a str,
     log: Log<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Tls<'a>>,
@@ -73,6 +74,7 @@ struct IngestKey<'a> {
     name: &'a str,
     key_hash: &'static str,
     organization: String,
+    format: &'static str,
     #[serde(flatten)]
     settings: Settings<'a>,
 }
@@ -136,6 +138,7 @@ impl<'a> IngestKey<'a> {
             name: &source.name,
             key_hash: "(hidden)",
             organization: source.organization.to_string(),
+            format: source.format.name(),
             settings: Settings::of(&source.settings),
         }
     }
@@ -215,6 +218,7 @@ impl Config {
             rate_limits: rate_limit::shown(&self.rate_limits),
             audit_log: self.audit_log.as_ref().map(ToString::to_string),
             metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),
+            elastic_version: &self.elastic_version,
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
             tls: self.tls.as_ref().map(|files| Tls { certificate: &files.certificate, key: &files.key }),
             organizations: organizations

@@ -173,6 +173,36 @@ fn is_unknown_word(directive: &str) -> bool {
     directive.is_empty() || (is_word && directive.parse::<LevelFilter>().is_err())
 }
 
+/// A version such as 9.1.0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version(String);
+
+impl Default for Version {
+    /// Newer than any: shippers of Elastic refuse to talk to what is older than they are.
+    fn default() -> Self {
+        Self("9.99.0".to_owned())
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Version {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<_> = text.split('.').collect();
+        if parts.len() == 3 && parts.iter().all(|part| part.parse::<u16>().is_ok()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidValue::new(text, "a version of three numbers, such as 9.1.0"))
+        }
+    }
+}
+
 impl FromStr for Name {
     type Err = InvalidValue;
 

@@ -1,5 +1,6 @@
 //! What the handlers share.
 
+use super::ingest::Accounts;
 use super::public_urls::PublicUrls;
 use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
@@ -7,17 +8,20 @@ use crate::auth::{
     Verifier,
 };
 use crate::clock::Clock;
-use crate::config::{AuditDestination, Config, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp};
+use crate::config::{
+    AuditDestination, Config, IngestSource, OrganizationEntry, Proxies, PublicUrl, Scheme, UnknownIp,
+};
 use crate::limit::Limiter;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::secret::SecretError;
+use crate::sources::Account;
 use crate::store::{Store, StoreError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often it is looked whether keys of an issuer are due.
@@ -36,6 +40,8 @@ pub struct App {
     pub(super) limiter: Limiter,
     pub(super) metrics: Metrics,
     audit: ArcSwapOption<AuditLog>,
+    accounts: Accounts,
+    acknowledgements: AtomicU64,
     key: SigningKey,
     /// The URL of the address listened on.
     of_address: PublicUrl,
@@ -67,6 +73,9 @@ pub(super) struct Snapshot {
     pub(super) registry: Arc<Registry>,
     /// Whether the built-in authority issues tokens.
     pub(super) issues_tokens: bool,
+    /// What the service says it is to clients of Elasticsearch.
+    pub(super) elastic_version: String,
+    ingest_sources: Vec<IngestSource>,
     audiences: Vec<String>,
     organizations: Vec<OrganizationEntry>,
 }
@@ -84,6 +93,8 @@ impl App {
         let of_address = PublicUrl::of_address(config.scheme(), listening);
         let auth_figures = Arc::<Figures>::default();
         let audit = config.audit_log.as_ref().map(AuditLog::open).transpose()?;
+        let accounts = Accounts::default();
+        accounts.of_all(&config.ingest_sources);
         Ok(Self {
             store: store.into(),
             data_clock,
@@ -94,6 +105,8 @@ impl App {
             auth_figures,
             metrics: Metrics::new(Clock::System.unix_millis()),
             audit: ArcSwapOption::from_pointee(audit),
+            accounts,
+            acknowledgements: AtomicU64::new(0),
             key,
             of_address,
             closing: AtomicBool::new(false),
@@ -124,6 +137,7 @@ impl App {
     pub fn reload(&self, config: &Config) -> Result<(), AuditError> {
         self.reload_audit(config.audit_log.as_ref())?;
         self.limiter.set_limits(&config.rate_limits);
+        self.accounts.of_all(&config.ingest_sources);
         let before = self.snapshot();
         let before = Some(before.verifier.issuers());
         let snapshot = Snapshot::new(config, &self.key, &self.of_address, &self.auth_figures, before);
@@ -166,6 +180,12 @@ impl App {
         self.snapshot().public_urls.first().to_string()
     }
 
+    /// The configured ingest keys, and what became of the records that came in under each.
+    pub fn ingest_accounts(&self) -> Vec<(IngestSource, Arc<Account>)> {
+        let snapshot = self.snapshot();
+        snapshot.ingest_sources.iter().map(|source| (source.clone(), self.accounts.of(source))).collect()
+    }
+
     /// From now on the service says that it is not ready.
     pub fn begin_closing(&self) {
         self.closing.store(true, Ordering::Relaxed);
@@ -183,6 +203,15 @@ impl App {
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn account(&self, source: &IngestSource) -> Arc<Account> {
+        self.accounts.of(source)
+    }
+
+    /// Numbers of deliveries that are durable: the next is given out, all below it were.
+    pub(super) fn acknowledgements(&self) -> &AtomicU64 {
+        &self.acknowledgements
     }
 
     pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
@@ -229,6 +258,8 @@ impl Snapshot {
             verifier: Verifier::new(trust, Arc::clone(figures)),
             authority,
             ingest_keys: IngestKeys::new(&config.ingest_sources),
+            elastic_version: config.elastic_version.clone(),
+            ingest_sources: config.ingest_sources.clone(),
             audiences: config.audiences.clone(),
             organizations: config.organizations.clone(),
             registry,

@@ -1,10 +1,11 @@
 //! What goes wrong at the API, and what the client sees of it: one enum, one match.
 
+use super::ingest::KeyRefused;
 use crate::answer::NoAnswer;
 use crate::audit::Full;
 use crate::auth::{Forbidden, TokenRefused};
 use crate::config::RateLimit;
-use crate::ingest::UploadError;
+use crate::ingest::{UnknownEncoding, UploadError};
 use crate::limit::NoRoom;
 use crate::store::StoreError;
 use crate::telemetry::chain;
@@ -53,19 +54,23 @@ pub(super) enum ApiError {
     #[error(transparent)]
     NoAnswer(#[from] NoAnswer),
     #[error(
-        "Unauthorized: an ingest key is expected, as 'Authorization: Bearer <key>' or as a Basic password."
+        "Unauthorized: {0}. An ingest key is expected, as 'Authorization: Bearer <key>' or as a Basic password."
     )]
-    IngestKey,
+    IngestKey(KeyRefused),
     #[error("The format in the path is unknown; known are {}.", FormatChoice::names().collect::<Vec<_>>().join(", "))]
     UnknownFormat,
-    #[error("The content encoding {0} is not supported; send the log plain, as gzip or as zstd.")]
-    UnknownEncoding(String),
+    #[error("The body cannot be read: {0}.")]
+    UnknownEncoding(#[from] UnknownEncoding),
+    #[error("The content type {0} is not supported here.")]
+    UnknownContentType(String),
     #[error("Not everything was recorded: {0}.")]
     TooLarge(UploadError),
     #[error("Not everything was recorded: {0}.")]
     UnreadableLog(UploadError),
     #[error("The request must name its host once.")]
     HostUnclear,
+    #[error("Not everything was recorded: {0}.")]
+    BrokenOff(UploadError),
     #[error("There is nothing at {0}.")]
     UnknownRoute(String),
     #[error("The method {0} is not supported here.")]
@@ -123,9 +128,9 @@ pub(super) async fn method_not_allowed(method: Method) -> ApiError {
 }
 
 impl ApiError {
-    fn status_and_code(&self) -> (StatusCode, &'static str) {
+    pub(super) fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unauthorized(_) | Self::IngestKey => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Unauthorized(_) | Self::IngestKey(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
@@ -140,7 +145,11 @@ impl ApiError {
             Self::UnknownFormat | Self::UnreadableLog(_) | Self::HostUnclear => {
                 (StatusCode::BAD_REQUEST, "BadRequest")
             }
-            Self::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
+            Self::UnknownEncoding(_) | Self::UnknownContentType(_) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType")
+            }
+            // Shippers send again what was answered by this, and drop what was answered by 400.
+            Self::BrokenOff(_) => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "PayloadTooLarge"),
             Self::UnknownRoute(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
@@ -157,7 +166,7 @@ impl ApiError {
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized(refused) => Some((WWW_AUTHENTICATE, challenge(*refused))),
-            Self::IngestKey => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            Self::IngestKey(_) => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::TooManyRequests { retry_after_seconds, .. }
             | Self::TooManyCallers { retry_after_seconds, .. } => {
                 Some((RETRY_AFTER, (*retry_after_seconds).into()))

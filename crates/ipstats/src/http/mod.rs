@@ -8,7 +8,6 @@ mod accept;
 mod app;
 mod authority;
 mod bearer;
-mod body_reader;
 mod entrance;
 mod error;
 mod forwarded;
@@ -16,7 +15,6 @@ mod framing;
 mod guard;
 mod health;
 mod ingest;
-mod ingest_key;
 mod ip_stats;
 mod metadata;
 mod metrics;
@@ -66,9 +64,8 @@ pub fn router(app: Arc<App>) -> Entrance {
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));
     // A log may take longer than any question.
-    let logs = Router::new().route("/api/ingest/{format}", post(ingest::post));
     let all = guard::limit_time(questions.merge(documents()))
-        .merge(logs)
+        .merge(ingest::routes())
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed);
     let routes = guard::around(all, &app).with_state(Arc::clone(&app));

@@ -47,7 +47,7 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Api::openapi
         metadata::get,
         service_document::get,
         get,
-        ingest::post,
+        ingest::plain::post,
         token::post_v1,
         token::post_v2,
         authority::configuration_v1,

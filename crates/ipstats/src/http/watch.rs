@@ -58,8 +58,14 @@ fn operation(extensions: &Extensions) -> Operation {
         "/api/ingest/{format}" => Operation::Ingest,
         "/{tenant}/oauth2/token" | "/{tenant}/oauth2/v2.0/token" => Operation::Token,
         "/healthz" | "/readyz" => Operation::Health,
+        path if is_of_shippers(path) => Operation::Ingest,
         _ => Operation::Description,
     }
+}
+
+/// Where shippers send to in the protocols of others (`http/ingest/`).
+fn is_of_shippers(route: &str) -> bool {
+    route == "/v1/logs" || route.starts_with("/elastic") || route.starts_with("/services/collector")
 }
 
 impl Watched {

@@ -1,5 +1,6 @@
 //! Compressed files by what they contain, not by what they are called: gzip and zstd, any number of members.
 
+use flate2::bufread::{DeflateDecoder, ZlibDecoder};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::fs::File;
@@ -15,6 +16,20 @@ pub enum Compression {
     Gzip,
     /// RFC 8878.
     Zstd,
+    /// RFC 1950, or RFC 1951 alone. Never seen from the content: it has to be told.
+    Deflate,
+}
+
+/// The largest window a zstd frame may ask for, as a power of two of bytes. The decoder allocates it whatever the frame
+/// holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZstdWindow(u32);
+
+impl ZstdWindow {
+    /// 128 MiB, which is what `zstd --ultra` and `--long` may ask for: for files that an operator names.
+    pub const FOR_FILES: Self = Self(27);
+    /// 8 MiB, which is what levels up to 19 ask for: for what comes over the network.
+    pub const FOR_REQUESTS: Self = Self(23);
 }
 
 /// Bytes a decoder asks of a file at a time.
@@ -47,25 +62,47 @@ impl fmt::Display for Compression {
             Self::None => "uncompressed",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Deflate => "deflate",
         })
     }
 }
 
 /// The content of `raw` without its compression. A compressed stream that ends too early ends with
 /// [`io::ErrorKind::UnexpectedEof`]; any other error of a compressed stream is damage.
-pub fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+pub fn decompressed(raw: impl Read + Send + 'static) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+    decompressed_within(ZstdWindow::FOR_FILES, raw)
+}
+
+/// As [`decompressed`], with another limit of the window of zstd.
+pub(super) fn decompressed_within(
+    window: ZstdWindow,
+    mut raw: impl Read + Send + 'static,
+) -> io::Result<(Compression, Box<dyn Read + Send>)> {
     let mut head = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut head)?;
     let compression = Compression::of(&head);
     let whole = Cursor::new(head).chain(raw);
     let reader: Box<dyn Read + Send> = match compression {
-        Compression::None => Box::new(whole),
+        // Deflate has no mark of its own.
+        Compression::None | Compression::Deflate => Box::new(whole),
         Compression::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, whole))),
         Compression::Zstd => {
-            Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?)
+            let mut decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?;
+            decoder.window_log_max(window.0)?;
+            Box::new(decoder)
         }
     };
     Ok((compression, reader))
+}
+
+/// The content of `raw`, which is said to be `deflate`: zlib, or the bare format that some send instead.
+pub(super) fn inflated(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut head = Vec::with_capacity(2);
+    raw.by_ref().take(2).read_to_end(&mut head)?;
+    let is_zlib = matches!(*head.as_slice(), [method, flags]
+        if method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0);
+    let whole = BufReader::with_capacity(READ_BYTES, Cursor::new(head).chain(raw));
+    Ok(if is_zlib { Box::new(ZlibDecoder::new(whole)) } else { Box::new(DeflateDecoder::new(whole)) })
 }
 
 #[cfg(test)]

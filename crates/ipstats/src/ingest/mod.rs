@@ -16,6 +16,8 @@
 
 mod aliases;
 mod decompress;
+mod delivery;
+mod encoding;
 mod lines;
 mod pipeline;
 mod progress;
@@ -28,7 +30,9 @@ mod upload;
 mod worker;
 
 pub use aliases::{AliasError, read_aliases};
-pub use decompress::{Compression, decompressed};
+pub use decompress::{Compression, ZstdWindow, decompressed};
+pub use delivery::Delivery;
+pub use encoding::{Encodings, UnknownEncoding, decoded};
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;
 pub use report::{Report, SourceReport};

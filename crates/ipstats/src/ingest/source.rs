@@ -111,6 +111,10 @@ impl SourceError {
         match compression {
             Compression::None => Self::Read(error),
             _ if error.kind() == io::ErrorKind::UnexpectedEof => Self::Truncated(compression),
+            // The sender of a request, not its data.
+            _ if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
+                Self::Read(error)
+            }
             // What the operating system said has a number; the rest is what the decoder said about the data.
             _ if error.raw_os_error().is_none() => Self::Damaged { compression, source: error },
             _ => Self::Read(error),

@@ -3,7 +3,8 @@
 //! It is read, parsed and recorded by the one thread that calls: many senders at once use the cores well enough, and
 //! each takes a bounded amount of memory (a chunk, a frame and a batch).
 
-use super::decompress::decompressed;
+use super::decompress::Compression;
+use super::encoding::{Encodings, decoded};
 use super::lines::Lines;
 use super::sink::Sink;
 use super::source::SourceError;
@@ -13,11 +14,13 @@ use ipstats_model::Batch;
 use std::io::{self, Read};
 
 /// Connections in a batch, as for files.
-const BATCH_ROWS_MAX: usize = 1 << 16;
+pub(super) const BATCH_ROWS_MAX: usize = 1 << 16;
 
 /// How an upload is read.
 #[derive(Debug, Clone)]
 pub struct UploadPlan {
+    /// What its sender says that it compressed it with.
+    pub encodings: Encodings,
     /// Which format it has.
     pub format: FormatChoice,
     /// What counts as a connection, and of whom.
@@ -47,6 +50,9 @@ pub enum UploadError {
     /// It cannot be read.
     #[error("{}", to_sender(.0))]
     Source(SourceError),
+    /// What the records are wrapped in is not what its protocol says.
+    #[error("{0}")]
+    Envelope(String),
     /// It cannot be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -58,6 +64,10 @@ fn to_sender(error: &SourceError) -> String {
         SourceError::Truncated(compression) => format!(
             "the {compression} data ends too early: what comes before the cut was recorded; send the complete log again"
         ),
+        SourceError::Damaged { compression: Compression::Zstd, source } if asks_for_too_much(source) => {
+            "the zstd data needs a window of more than 8 MiB: compress it without --ultra and --long"
+                .to_owned()
+        }
         SourceError::Damaged { compression, source } => format!(
             "the {compression} data is damaged ({source}): what was read until that was noticed was recorded, possibly \
              altered records among it; send an intact copy again"
@@ -74,16 +84,39 @@ fn to_sender(error: &SourceError) -> String {
     }
 }
 
-/// Records the whole of `log`; returns when all of it is durable. An empty log is fine: there was nothing to tell.
+/// The decoder has no kind of its own for it.
+fn asks_for_too_much(error: &io::Error) -> bool {
+    error.to_string().contains("too much memory")
+}
+
+impl UploadError {
+    /// Why reading a body stopped that is at most `bytes_max` long and has this compression.
+    pub fn reading(error: io::Error, compression: Compression, bytes_max: u64) -> Self {
+        match error.kind() {
+            io::ErrorKind::FileTooLarge => Self::TooLarge { bytes_max },
+            _ => Self::Source(SourceError::reading(error, compression)),
+        }
+    }
+}
+
+/// Records the whole of `log`; returns when all of it is durable. An empty log is fine: there was nothing to tell. The
+/// report is about what was read, also where that is not all.
 pub fn upload(
     log: impl Read + Send + 'static,
     plan: &UploadPlan,
     sink: &impl Sink,
-) -> Result<UploadReport, UploadError> {
+) -> (UploadReport, Result<(), UploadError>) {
     let mut upload = Upload { plan, sink, batch: Batch::new(), report: UploadReport::default() };
     let read = upload.read(log);
-    upload.record()?;
-    read.map(|()| upload.report)
+    let recorded = upload.record();
+    (upload.report, recorded.map_err(UploadError::Record).and(read))
+}
+
+/// Adds what the sink acknowledged.
+pub(super) fn add(total: &mut Recorded, more: Recorded) {
+    total.counted += more.counted;
+    total.too_old += more.too_old;
+    total.too_far_ahead += more.too_far_ahead;
 }
 
 struct Upload<'a, S> {
@@ -95,9 +128,9 @@ struct Upload<'a, S> {
 
 impl<S: Sink> Upload<'_, S> {
     fn read(&mut self, log: impl Read + Send + 'static) -> Result<(), UploadError> {
-        let source_error = |error| UploadError::Source(SourceError::Read(error));
-        let (compression, log) = decompressed(log).map_err(source_error)?;
-        let mut log = Capped { inner: log, left: self.plan.bytes_max };
+        let bytes_max = self.plan.bytes_max;
+        let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
+            .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
         let mut framer = Framer::new(self.plan.format, self.plan.settings.limits);
         let mut lines = Lines::new();
         let mut empty = true;
@@ -105,10 +138,7 @@ impl<S: Sink> Upload<'_, S> {
             match lines.next(&mut log) {
                 Ok(Some(chunk)) => self.pass_on(|frames| framer.feed(chunk, frames))?,
                 Ok(None) => break Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    break Err(UploadError::TooLarge { bytes_max: self.plan.bytes_max });
-                }
-                Err(error) => break Err(UploadError::Source(SourceError::reading(error, compression))),
+                Err(error) => break Err(UploadError::reading(error, compression, bytes_max)),
             }
             empty = false;
         };
@@ -140,31 +170,10 @@ impl<S: Sink> Upload<'_, S> {
 
     fn record(&mut self) -> Result<(), RecordError> {
         if !self.batch.is_empty() {
-            let recorded = self.sink.record(&self.batch)?;
+            add(&mut self.report.recorded, self.sink.record(&self.batch)?);
             self.batch.clear();
-            let total = &mut self.report.recorded;
-            total.counted += recorded.counted;
-            total.too_old += recorded.too_old;
-            total.too_far_ahead += recorded.too_far_ahead;
         }
         Ok(())
-    }
-}
-
-/// A reader that fails once more than `left` bytes were read of it.
-struct Capped<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Capped<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        match self.left.checked_sub(count as u64) {
-            Some(left) => self.left = left,
-            None => return Err(io::ErrorKind::FileTooLarge.into()),
-        }
-        Ok(count)
     }
 }
 
@@ -186,7 +195,12 @@ mod tests {
     }
 
     fn plan(bytes_max: u64) -> UploadPlan {
-        UploadPlan { format: FormatChoice::Auto, settings: Settings::default(), bytes_max }
+        UploadPlan {
+            encodings: Encodings::default(),
+            format: FormatChoice::Auto,
+            settings: Settings::default(),
+            bytes_max,
+        }
     }
 
     fn lines(count: usize) -> Vec<u8> {
@@ -199,11 +213,13 @@ mod tests {
         let zstd = zstd::encode_all(&lines(7)[..], 1).unwrap();
         for log in [lines(7), zstd, lines(7).trim_ascii_end().to_vec()] {
             let kept = Kept::default();
-            let report = upload(Cursor::new(log), &plan(1000), &kept).unwrap();
+            let (report, end) = upload(Cursor::new(log), &plan(1000), &kept);
+            end.unwrap();
             assert_eq!((report.recorded.counted, report.tally.records()), (7, 7));
             assert_eq!(kept.0.lock().len(), 7);
         }
-        let nothing = upload(Cursor::new(Vec::new()), &plan(1000), &Kept::default()).unwrap();
+        let (nothing, end) = upload(Cursor::new(Vec::new()), &plan(1000), &Kept::default());
+        end.unwrap();
         assert_eq!(nothing.tally.records(), 0);
     }
 
@@ -211,13 +227,13 @@ mod tests {
     fn what_comes_before_the_limit_or_the_cut_is_recorded() {
         let kept = Kept::default();
         let bomb = zstd::encode_all(&lines(100).repeat(1000)[..], 1).unwrap();
-        let error = upload(Cursor::new(bomb), &plan(1 << 20), &kept).unwrap_err();
+        let error = upload(Cursor::new(bomb), &plan(1 << 20), &kept).1.unwrap_err();
         assert!(matches!(error, UploadError::TooLarge { bytes_max: 1_048_576 }), "{error}");
         assert!(!kept.0.lock().is_empty());
 
         let mut cut = zstd::encode_all(&lines(9)[..], 1).unwrap();
         cut.truncate(cut.len() - 1);
-        let error = upload(Cursor::new(cut), &plan(1 << 20), &Kept::default()).unwrap_err();
+        let error = upload(Cursor::new(cut), &plan(1 << 20), &Kept::default()).1.unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Truncated(_))), "{error}");
         let message = error.to_string();
         assert!(message.contains("send the complete log again") && !message.contains("import"), "{message}");
@@ -225,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_no_log_is_refused() {
-        let error = upload(Cursor::new(b"hello\nworld\n"), &plan(1000), &Kept::default()).unwrap_err();
+        let error = upload(Cursor::new(b"hello\nworld\n"), &plan(1000), &Kept::default()).1.unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Content(_))), "{error}");
         let message = error.to_string();
         assert!(message.ends_with("csv) in the path") && !message.contains("--format"), "{message}");

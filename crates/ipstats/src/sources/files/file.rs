@@ -203,7 +203,8 @@ impl Followed {
             self.reading.begin = None;
         }
         self.state = match Compression::of_file(file)? {
-            Compression::None => State::Plain(Plain::begin(file, &self.reading)?),
+            // Deflate is never seen in a file.
+            Compression::None | Compression::Deflate => State::Plain(Plain::begin(file, &self.reading)?),
             Compression::Gzip | Compression::Zstd => State::Compressed(Compressed::begin(&self.reading)),
         };
         Ok(())

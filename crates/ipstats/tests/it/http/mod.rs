@@ -177,21 +177,22 @@ fn config(folder: &TempDir, settings: &str) -> Config {
              secret_hash = '{hash}'\npermissions = {permissions}\n"
         )
     };
-    let source = |organization: &str, key: &IngestKey| {
+    let source = |organization: &str, format: &str, key: &IngestKey| {
         let hash = key.hash();
         format!(
-            "[[ingest_keys]]\nname = '{organization} zeek'\nkey_hash = '{hash}'\norganization = '{organization}'\n"
+            "[[ingest_keys]]\nname = '{organization} zeek'\nkey_hash = '{hash}'\norganization = '{organization}'\n\
+             format = '{format}'\n"
         )
     };
     let text = format!(
-        "data_dir = 'data'\n{settings}\n\
+        "data_dir = 'data'\nelastic_version = '8.15.3'\n{settings}\n\
          [[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
          [[organizations]]\nid = '{FABRIKAM}'\nname = 'fabrikam'\n{}{}{}{}{}",
         application("reader", READER, "contoso", "['Machine.Read.All', 'Ip.Read.All']"),
         application("stranger", STRANGER, "contoso", "['Machine.Read.All']"),
         application("fabrikam reader", FABRIKAM_READER, "fabrikam", "['Ip.Read.All']"),
-        source("contoso", &KEYS[0]),
-        source("fabrikam", &KEYS[1]),
+        source("contoso", "auto", &KEYS[0]),
+        source("fabrikam", "zeek", &KEYS[1]),
     );
     let file = folder.path().join("ipstats.toml");
     fs::write(&file, text).unwrap();

@@ -2,45 +2,8 @@
 
 use super::*;
 use axum::body::Bytes;
-use flate2::write::GzEncoder;
 use http_body_util::channel::Channel;
-use std::io::Write;
 use std::time::Duration;
-
-/// Three connections of contoso's devices to 10.209.67.177, one of them long ago, and two lines that are none.
-const LOG: &str = concat!(
-    "{\"device\":\"laptop-1\",\"ip\":\"10.209.67.177\",\"time\":\"2017-08-29T13:00:00Z\"}\n",
-    "{\"device\":\"laptop-2\",\"ip\":\"10.209.67.177\",\"time\":\"2017-08-28T13:00:00Z\"}\n",
-    "{\"device\":\"laptop-3\",\"ip\":\"10.209.67.177\",\"time\":\"2016-08-28T13:00:00Z\"}\n",
-    "{\"device\":\"laptop-4\",\"ip\":\"no address\",\"time\":\"2017-08-28T13:00:00Z\"}\n",
-    "{\"device\":\"laptop-5\"",
-);
-const IP_PATH: &str = "/api/ips/10.209.67.177/stats";
-
-impl TestApp {
-    async fn post(&self, path: &str, authorization: &str, encoding: &str, log: impl Into<Body>) -> Answer {
-        let request = get(path).method(Method::POST).header("Authorization", authorization);
-        self.send(request.header("Content-Encoding", encoding).body(log.into()).unwrap()).await
-    }
-
-    async fn post_plain(&self, format: &str, log: impl Into<Body>) -> Answer {
-        self.post(&format!("/api/ingest/{format}"), &bearer(0), "", log).await
-    }
-
-    async fn prevalence(&self) -> Value {
-        self.get(IP_PATH).await.json()["organizationPrevalence"].clone()
-    }
-}
-
-fn bearer(key: usize) -> String {
-    format!("Bearer {}", KEYS[key].reveal())
-}
-
-fn gzip(log: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(log).unwrap();
-    encoder.finish().unwrap()
-}
 
 #[tokio::test]
 async fn every_record_is_accounted_for_and_answered_at_once() {
@@ -236,6 +199,41 @@ async fn a_sender_that_breaks_off_gets_no_success() {
     sender.send_data(Bytes::from_static(LOG.as_bytes())).await.unwrap();
     sender.abort(std::io::Error::other("connection reset"));
     let answer = app.post_plain("ndjson", Body::new(body)).await;
-    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert_eq!(answer.error(), (408, "RequestTimeout".to_owned()));
     assert_eq!(app.prevalence().await, 2, "whole lines before it are kept");
+}
+
+#[tokio::test]
+async fn encodings_are_undone_one_after_the_other() {
+    let zlib = |log: &[u8]| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(log).unwrap();
+        encoder.finish().unwrap()
+    };
+    for (encoding, log) in [("deflate", zlib(LOG.as_bytes())), ("deflate, gzip", gzip(&zlib(LOG.as_bytes())))]
+    {
+        let app = TestApp::new();
+        let answer = app.post("/api/ingest/ndjson", &bearer(0), encoding, log).await;
+        assert_eq!((answer.status, app.prevalence().await), (StatusCode::OK, json!(2)), "{encoding}");
+    }
+    let mut long_distance = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    long_distance.window_log(27).unwrap();
+    long_distance.write_all(LOG.as_bytes()).unwrap();
+    long_distance.flush().unwrap();
+    long_distance.write_all(LOG.as_bytes()).unwrap();
+    let answer = TestApp::new().post_plain("ndjson", long_distance.finish().unwrap()).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert!(answer.message().contains("8 MiB"), "{}", answer.message());
+}
+
+#[tokio::test]
+async fn a_key_knows_the_format_that_the_path_leaves_open() {
+    let app = TestApp::new();
+    let zeek =
+        r#"{"ts":1504011600.5,"id.orig_h":"192.168.1.7","id.resp_h":"10.209.67.177","conn_state":"SF"}"#;
+    // The key of fabrikam is for Zeek only.
+    let log = app.post("/api/ingest/auto", &bearer(1), "", LOG).await;
+    assert_eq!(log.error(), (400, "BadRequest".to_owned()), "our own format is not admitted");
+    assert_eq!(app.post("/api/ingest/auto", &bearer(1), "", zeek).await.json()["counted"], 1);
+    assert_eq!(app.post("/api/ingest/ndjson", &bearer(1), "", LOG).await.json()["counted"], 2);
 }

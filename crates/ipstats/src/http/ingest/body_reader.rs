@@ -52,7 +52,7 @@ async fn next(body: &mut Body) -> Part {
     match frame {
         Err(_) => Part::Failed(io::Error::new(io::ErrorKind::TimedOut, "the sender paused for too long")),
         Ok(None) => Part::End,
-        Ok(Some(Err(error))) => Part::Failed(io::Error::other(error)),
+        Ok(Some(Err(error))) => Part::Failed(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
         // Trailers say nothing here.
         Ok(Some(Ok(frame))) => Part::Data(frame.into_data().unwrap_or_default()),
     }

@@ -1,0 +1,144 @@
+//! From the body of a request to durable records.
+
+use super::body_reader::{BodyReader, forward, pipe};
+use crate::clock::Clock;
+use crate::config::IngestSource;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+use crate::ingest::{Delivery, Encodings, EngineSink, SourceError, UploadError, UploadReport, decoded};
+use crate::metrics::Metrics;
+use crate::sources::Account;
+use crate::store::StoreError;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_ENCODING;
+use ipstats_engine::Engine;
+use std::io::Read;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// What became of a body, and what came of reading it.
+pub(super) type Outcome<T> = (UploadReport, Result<T, UploadError>);
+
+/// Lets `work` read `body` on a thread where it may block, and tells the key's account. It goes on to its end even if the
+/// client goes away.
+pub(super) async fn load<T: Send + 'static>(
+    app: &App,
+    source: &Arc<IngestSource>,
+    body: Body,
+    work: impl FnOnce(BodyReader, &IngestSource, &EngineSink<'_>) -> Outcome<T> + Send + 'static,
+) -> Result<(UploadReport, T), ApiError> {
+    let (writer, reader) = pipe();
+    let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.account(source));
+    let work = move |engine: &Engine| {
+        let sink = EngineSink { engine, organization: source.organization, clock };
+        let (report, end) = work(reader, &source, &sink);
+        tell(&account, &source, &report, end.as_ref().err());
+        (report, end)
+    };
+    let mut load = pin!(app.store.load(work));
+    let done = tokio::select! {
+        // It may end before the body does: refused, or no log.
+        done = &mut load => done,
+        () = forward(body, writer) => load.await,
+    };
+    let (report, end) = done?;
+    count(&app.metrics, &report);
+    Ok((report, end?))
+}
+
+/// As [`load`], for a body of records in envelopes, at most `bytes_max` long when it is decoded.
+pub(super) async fn deliver<T: Send + 'static>(
+    app: &App,
+    source: &Arc<IngestSource>,
+    encodings: Encodings,
+    body: Body,
+    bytes_max: u64,
+    unwrap: impl FnOnce(DecodedBody, &mut Delivery<'_>) -> Result<T, UploadError> + Send + 'static,
+) -> Result<(UploadReport, T), ApiError> {
+    load(app, source, body, move |reader, source, sink| {
+        let mut delivery = Delivery::new(source.format, &source.settings, sink);
+        let done =
+            DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));
+        // Also what came before an error: it need not come again.
+        let recorded = delivery.finish();
+        (delivery.into_report(), recorded.map_err(UploadError::Record).and(done))
+    })
+    .await
+}
+
+/// A body without its encodings, whose errors are those of uploads.
+pub(super) struct DecodedBody {
+    reader: Box<dyn Read + Send>,
+    compression: crate::ingest::Compression,
+    bytes_max: u64,
+}
+
+impl DecodedBody {
+    fn new(reader: BodyReader, encodings: &Encodings, bytes_max: u64) -> Result<Self, UploadError> {
+        let none = crate::ingest::Compression::None;
+        let (compression, reader) = decoded(reader, encodings, bytes_max)
+            .map_err(|error| UploadError::reading(error, none, bytes_max))?;
+        Ok(Self { reader, compression, bytes_max })
+    }
+
+    /// The whole of it, in memory.
+    pub(super) fn whole(mut self) -> Result<Vec<u8>, UploadError> {
+        let mut body = Vec::new();
+        self.reader.read_to_end(&mut body).map_err(|error| self.error(error))?;
+        Ok(body)
+    }
+
+    /// The body as a reader, and what its errors mean.
+    pub(super) fn into_parts(self) -> (Box<dyn Read + Send>, impl Fn(std::io::Error) -> UploadError) {
+        let Self { reader, compression, bytes_max } = self;
+        (reader, move |error| UploadError::reading(error, compression, bytes_max))
+    }
+
+    fn error(&self, error: std::io::Error) -> UploadError {
+        UploadError::reading(error, self.compression, self.bytes_max)
+    }
+}
+
+/// What the sender says that it compressed the body with.
+pub(super) fn encodings(headers: &HeaderMap) -> Result<Encodings, ApiError> {
+    let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?"));
+    Ok(Encodings::read(values)?)
+}
+
+fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: Option<&UploadError>) {
+    let now = Clock::System.now();
+    account.add(&report.tally, report.recorded, now);
+    match error {
+        None => drop(account.recovered()),
+        Some(error) => drop(account.trouble(error.to_string(), now)),
+    }
+    // Most protocols have no words for it in their answer.
+    if let Some(issue) = report.tally.issues().first() {
+        let (malformed, records) = (report.tally.malformed(), report.tally.records());
+        tracing::info!(
+            source = source.name,
+            malformed,
+            records,
+            "some records are malformed; the first: {issue}"
+        );
+    }
+}
+
+fn count(metrics: &Metrics, UploadReport { tally, recorded }: &UploadReport) {
+    metrics.count_records("counted", recorded.counted);
+    metrics.count_records("not_a_connection", tally.not_a_connection().map(|(_, records)| records).sum());
+    metrics.count_records("outside_retention", recorded.too_old + recorded.too_far_ahead);
+    metrics.count_records("malformed", tally.malformed());
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::TooLarge { .. } => Self::TooLarge(error),
+            UploadError::Source(SourceError::Read(_)) => Self::BrokenOff(error),
+            UploadError::Source(_) | UploadError::Envelope(_) => Self::UnreadableLog(error),
+            UploadError::Record(error) => Self::Unavailable(StoreError::Write(error)),
+        }
+    }
+}
