@@ -226,7 +226,7 @@ fn check_json(text: &str) -> Result<(), Malformed> {
 }
 
 fn unreadable(error: StreamError) -> Malformed {
-    Malformed::Unreadable(match error {
+    let reason = match error {
         // A record has no line; and where the sender names the format, only it knows.
         StreamError::NotRecognized { start, .. } => {
             format!("neither JSON nor a row below a header: it starts with {start:?}")
@@ -237,7 +237,8 @@ fn unreadable(error: StreamError) -> Malformed {
                 .to_owned()
         }
         other => other.to_string(),
-    })
+    };
+    Malformed::Stream { reason }
 }
 
 #[cfg(test)]

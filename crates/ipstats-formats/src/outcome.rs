@@ -68,9 +68,6 @@ pub enum Malformed {
         /// The template's id.
         template: u16,
     },
-    /// A record by itself that is no record of any format.
-    #[error("{0}")]
-    Unreadable(String),
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
     Columns {

@@ -100,7 +100,10 @@ impl Logs {
                 let reason = error.to_string();
                 ClientError::NotTheApi { step: Step::Log, url: self.url.clone(), reason }.into()
             }),
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            StatusCode::BAD_REQUEST
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 let error = ApiError::in_reply(reply);
                 Err(error.map_or_else(
                     || ClientError::of(Step::Log, &self.url, reply).into(),

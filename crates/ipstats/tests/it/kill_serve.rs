@@ -44,7 +44,14 @@ impl Sent {
     fn send_until_it_fails(&self, site: &Site, address: &str) {
         loop {
             let number = self.next.fetch_add(1, Ordering::SeqCst);
-            match site.ingest(address, &batches(number..=number)) {
+            let batch = batches(number..=number);
+            // In one protocol as in the other.
+            let sent = if number % 2 == 0 {
+                site.ingest(address, &batch)
+            } else {
+                site.ingest_bulk(address, &batch)
+            };
+            match sent {
                 Ok((200, _)) => self.acknowledged.lock().unwrap().insert(number),
                 _ => return,
             };

@@ -24,6 +24,7 @@ mod peer;
 mod remote;
 mod serve;
 mod service;
+mod shippers;
 mod site;
 mod tidy;
 mod tls;

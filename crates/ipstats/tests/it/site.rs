@@ -74,12 +74,21 @@ impl Site {
 
     /// Sends a batch to the service at `address`; the status and the body of the answer.
     pub(crate) fn ingest(&self, address: &str, batch: &Model) -> std::io::Result<(u16, String)> {
-        let log = log(batch);
+        self.post(address, "/api/ingest/ndjson", &log(batch))
+    }
+
+    /// As [`ingest`](Self::ingest), as a bulk request of Elasticsearch.
+    pub(crate) fn ingest_bulk(&self, address: &str, batch: &Model) -> std::io::Result<(u16, String)> {
+        let pairs: Vec<_> = log(batch).lines().map(|line| format!("{{\"create\":{{}}}}\n{line}\n")).collect();
+        self.post(address, "/elastic/_bulk", &pairs.concat())
+    }
+
+    fn post(&self, address: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let request = format!(
-            "POST /api/ingest/ndjson HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{log}",
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
             self.key.reveal(),
-            log.len()
+            body.len()
         );
         let (head, body) = service::send(address, &request)?;
         Ok((status(&head), body))
