@@ -46,7 +46,7 @@ impl Sent {
             let number = self.next.fetch_add(1, Ordering::SeqCst);
             let batch = batches(number..=number);
             // In one protocol as in the other.
-            let sent = if number % 2 == 0 {
+            let sent = if number.is_multiple_of(2) {
                 site.ingest(address, &batch)
             } else {
                 site.ingest_bulk(address, &batch)
