@@ -8,14 +8,8 @@ use crate::site::Site;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// Longest wait for a shipper.
-const SHIPPER_SECONDS_MAX: u64 = 60;
+use std::path::PathBuf;
+use std::process::Command;
 
 /// A real log of Zeek, one JSON object a line, and what there is to know about it.
 struct ZeekLog {
@@ -51,14 +45,7 @@ impl ZeekLog {
     }
 
     fn serve(&self, site: &Site) -> Service {
-        self.serve_at(site, "127.0.0.1:0")
-    }
-
-    fn serve_at(&self, site: &Site, listen: &str) -> Service {
-        let mut command = site.place.command(["serve", "--as-of", &self.end]);
-        // Here it is asked about all IPs again and again.
-        command.env("IPSTATS_RATE_LIMITS", "off");
-        Service::start_at(command, listen)
+        Service::start(site.place.command(["serve", "--as-of", &self.end]))
     }
 }
 
@@ -94,81 +81,4 @@ fn the_exporter_of_opentelemetry() {
 #[test]
 fn a_client_of_splunks_collector() {
     sent_by_library("splunk");
-}
-
-/// Killed when it is dropped.
-struct Shipper(Child);
-
-impl Drop for Shipper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// rsyslog follows a file and sends its lines to the bulk API. The service is killed in the middle, and rsyslog goes on with the
-/// one that follows.
-#[test]
-fn rsyslog_and_a_service_that_is_killed() {
-    let program = Path::new("/usr/sbin/rsyslogd");
-    let plugins = glob_one("/usr/lib/*/rsyslog/omelasticsearch.so");
-    if !program.is_file() || plugins.is_none() {
-        return peer::skip("shipping with rsyslog", "rsyslog");
-    }
-    let Some(log) = ZeekLog::new() else { return };
-    let (site, sent) = (Site::new(), fs::read_to_string(&log.path).unwrap());
-    let service = log.serve(&site);
-    let (_, port) = service.address.rsplit_once(':').unwrap();
-    let port = port.to_owned();
-    let folder = site.place.path("rsyslog");
-    fs::create_dir(&folder).unwrap();
-    let followed = folder.join("conn.log");
-    let lines: Vec<_> = sent.lines().collect();
-    let (first, second) = lines.split_at(lines.len() / 2);
-    fs::write(&followed, first.join("\n") + "\n").unwrap();
-    fs::write(folder.join("rsyslog.conf"), rsyslog_config(&folder, &followed, &port, site.key())).unwrap();
-    let mut command = Command::new(program);
-    command.arg("-n").arg("-i").arg(folder.join("pid")).arg("-f").arg(folder.join("rsyslog.conf"));
-    let _shipper = Shipper(command.spawn().unwrap());
-    thread::sleep(Duration::from_millis(700));
-    service.signal("KILL");
-    drop(service);
-    let mut log_file = fs::OpenOptions::new().append(true).open(&followed).unwrap();
-    log_file.write_all((second.join("\n") + "\n").as_bytes()).unwrap();
-    let service = log.serve_at(&site, &format!("127.0.0.1:{port}"));
-    let expected = log.imported();
-    let began = Instant::now();
-    while service_answers(&service, &site, &log) != expected {
-        assert!(
-            began.elapsed() < Duration::from_secs(SHIPPER_SECONDS_MAX),
-            "rsyslog did not bring everything"
-        );
-        thread::sleep(Duration::from_millis(500));
-    }
-}
-
-fn service_answers(service: &Service, site: &Site, log: &ZeekLog) -> Vec<Answer> {
-    let ips: Vec<_> = log.ips.iter().map(|ip| ip.parse().unwrap()).collect();
-    site.answers(service, &ips)
-}
-
-fn glob_one(pattern: &str) -> Option<PathBuf> {
-    glob::glob(pattern).unwrap().find_map(Result::ok)
-}
-
-fn rsyslog_config(folder: &Path, followed: &Path, port: &str, key: &str) -> String {
-    let (folder, followed) = (folder.display(), followed.display());
-    format!(
-        r#"global(workDirectory="{folder}")
-module(load="imfile" mode="inotify")
-module(load="omelasticsearch")
-template(name="line" type="string" string="%msg%")
-input(type="imfile" file="{followed}" tag="zeek" ruleset="ship")
-ruleset(name="ship") {{
-  action(type="omelasticsearch" server="http://127.0.0.1:{port}/elastic" searchIndex="zeek" searchType=""
-         bulkmode="on" maxbytes="1m" template="line" uid="rsyslog" pwd="{key}"
-         queue.type="linkedList" queue.dequeueBatchSize="50" action.resumeRetryCount="-1" action.resumeInterval="1")
-}}
-"#
-    )
 }
