@@ -67,6 +67,14 @@ impl Actor {
             Self::Client { client_id, .. } => client_id.as_deref(),
         }
     }
+
+    /// The user on whose behalf the application asks.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Caller(caller) => caller.user(),
+            Self::Source(_) | Self::Client { .. } => None,
+        }
+    }
 }
 
 /// What exactly was asked.
@@ -91,6 +99,7 @@ struct Line<'a> {
     operation: &'static str,
     organization: Option<Shown<Organization>>,
     application: Option<&'a str>,
+    user: Option<&'a str>,
     client: Option<IpAddr>,
     ip: Option<Shown<&'a Asked>>,
     look_back_hours: Option<u16>,
@@ -112,6 +121,7 @@ impl Entry {
             operation: self.operation.name(),
             organization: self.actor.as_ref().map(|actor| Shown(actor.organization())),
             application: self.actor.as_ref().and_then(Actor::application),
+            user: self.actor.as_ref().and_then(Actor::user),
             client: self.client,
             ip: self.asked.as_ref().map(Shown),
             look_back_hours,
@@ -181,10 +191,10 @@ mod tests {
         entry.write(&mut text);
         let expected = concat!(
             r#"{"time":"2017-08-17T20:00:00.007Z","operation":"ip_stats","#,
-            r#""organization":"11111111-1111-1111-1111-111111111111","application":"so\"ar\n","client":"192.0.2.1","#,
+            r#""organization":"11111111-1111-1111-1111-111111111111","application":"so\"ar\n","user":null,"client":"192.0.2.1","#,
             r#""ip":"10.0.0.1","lookBackHours":48,"status":200,"code":null,"target":null,"micros":71}"#,
             "\n",
-            r#"{"time":"2017-08-17T20:00:00.007Z","operation":"ip_stats","organization":null,"application":null,"#,
+            r#"{"time":"2017-08-17T20:00:00.007Z","operation":"ip_stats","organization":null,"application":null,"user":null,"#,
             r#""client":"192.0.2.1","ip":"\u001b[2J","lookBackHours":null,"status":null,"code":null,"target":null,"#,
             r#""micros":71}"#,
             "\n",

@@ -62,7 +62,7 @@ pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let found = found?;
     let application = config.applications.first().context("the demo has no application")?;
     let token = token::issue(&config, application)?;
-    serve::serve(config, clock, listener, |_, url| {
+    serve::serve(&config, clock, listener, |_, url| {
         let ready =
             screen::Ready { url, token: &token, first_start: &first_start, elapsed: started.elapsed() };
         // Nobody may be reading; the service runs all the same.

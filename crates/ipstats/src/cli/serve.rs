@@ -1,5 +1,11 @@
 //! `ipstats serve`: the HTTP service, until it is told to stop.
 
+mod reload;
+mod signals;
+mod supervisor;
+
+use self::reload::Reload;
+use self::signals::Signals;
 use super::{ClockArgs, PlaceArgs, output};
 use crate::auth::SigningKey;
 use crate::clock::Clock;
@@ -16,7 +22,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often the certificate is looked at.
 const EXPIRY_CHECKED_EVERY: Duration = Duration::from_hours(24);
@@ -54,7 +59,7 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         announce(&first_start);
     }
     let scheme = config.scheme();
-    serve_rereading(config, Some(&flags), args.clock.clock(), listener, |listening, url| {
+    serve_rereading(&config, Some(&flags), args.clock.clock(), listener, |listening, url| {
         // Nobody has to read it: a closed standard output does not stop the service.
         let _ = output::result(ready(scheme, listening, url));
     })
@@ -109,7 +114,7 @@ fn ready(scheme: Scheme, listening: SocketAddr, url: &str) -> String {
 /// Opens the store of `config` and serves it on `listener` until SIGTERM or SIGINT; `on_ready` is called once, when
 /// requests are answered, with the address listened on and the URL of the service. Blocks, and makes its own runtime.
 pub fn serve(
-    config: Config,
+    config: &Config,
     clock: Clock,
     listener: TcpListener,
     on_ready: impl FnOnce(SocketAddr, &str),
@@ -119,7 +124,7 @@ pub fn serve(
 
 /// As [`serve`]; where `flags` are given, SIGHUP reads the configuration with them again.
 fn serve_rereading(
-    config: Config,
+    config: &Config,
     flags: Option<&Flags>,
     clock: Clock,
     listener: TcpListener,
@@ -128,7 +133,7 @@ fn serve_rereading(
     let identity = config.tls.as_ref().map(Identity::load).transpose()?;
     let tls = identity.map(Tls::new);
     let key = SigningKey::load_or_create(&config.data_dir)?;
-    let engine = open_engine(&config, &clock)?;
+    let engine = open_engine(config, &clock)?;
     if let Err(behind) = check_clock(&clock, engine.newest_event()) {
         tracing::error!("{behind}");
     }
@@ -136,9 +141,8 @@ fn serve_rereading(
     let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
     let wanted = config.sources.clone();
     let listening = listener.local_addr().context("the address listened on is unknown")?;
-    let app = Arc::new(App::new(&config, key, store, listening, clock, Clock::System)?);
+    let app = Arc::new(App::new(config, key, store, listening, clock, Clock::System)?);
     let metrics = config.metrics_listen.map(bind_metrics).transpose()?;
-    drop(config);
     let runtime = tokio::runtime::Runtime::new().context("no threads can be started")?;
     runtime.block_on(async {
         let signals = Signals::install().context("signals cannot be handled")?;
@@ -157,7 +161,10 @@ fn serve_rereading(
             async move { app.keep_keys_fresh().await }
         });
         on_ready(listening, &app.base_url());
-        signals.wait(|| reload(&app, tls.as_ref(), &mut sources.borrow_mut(), flags)).await;
+        let reload = Reload { app: &app, tls: tls.as_ref(), sources: &sources, flags, started: config };
+        supervisor::ready();
+        signals.wait(|| supervisor::reloading(|| reload.run())).await;
+        supervisor::stopping();
         keys.abort();
         expiry.abort();
         tracing::info!("stopping: finishing what was begun");
@@ -169,34 +176,6 @@ fn serve_rereading(
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Goes on with the configuration and the certificate as they are now, if both are usable.
-fn reload(app: &App, tls: Option<&Tls>, sources: &mut Sources, flags: Option<&Flags>) {
-    let Some(flags) = flags else { return };
-    match reread(flags) {
-        Ok((config, identity)) => {
-            if let Err(error) = app.reload(&config) {
-                tracing::error!("the configuration stays as it was: {error}");
-                return;
-            }
-            if let Some((tls, identity)) = tls.zip(identity) {
-                tls.replace(identity);
-                warn_of_expiry(tls);
-            }
-            match sources.run(&config.sources) {
-                Ok(()) => tracing::info!("the configuration was read again"),
-                Err(error) => tracing::error!("{error}"),
-            }
-        }
-        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
-    }
-}
-
-fn reread(flags: &Flags) -> anyhow::Result<(Config, Option<Identity>)> {
-    let config = Config::load(flags)?;
-    let identity = config.tls.as_ref().map(Identity::load).transpose()?;
-    Ok((config, identity))
 }
 
 /// Looks at the certificate now and every day.
@@ -225,33 +204,5 @@ fn announce(first_start: &FirstStart) {
             client_id = %first_start.client_id,
             "{}", first_start.without_secret()
         );
-    }
-}
-
-/// The signals that a service obeys.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn install() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for SIGTERM or SIGINT; SIGHUP calls `reload`.
-    async fn wait(mut self, reload: impl Fn()) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => reload(),
-            }
-        }
     }
 }

@@ -19,6 +19,7 @@ mod proxies;
 mod public_url;
 mod rate_limit;
 mod reader;
+mod restart;
 mod roles;
 mod server_access;
 mod server_url;

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::entrance::Entrance;
 use super::error::{self, ApiError};
+use crate::auth::Figures;
 use crate::metrics::States;
 use axum::Router;
 use axum::extract::State;
@@ -27,7 +28,15 @@ async fn page(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError
         store: app.store.figures().await.ok(),
         audit: app.audit_figures(),
         callers: app.limiter.callers(),
+        tokens: tokens(app.auth_figures()),
+        issuers: app.issuer_figures(),
     };
     let page = app.metrics.page(&states).map_err(|error| ApiError::Internal(error.into()))?;
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], page))
+}
+
+/// Tokens that were looked at, by what came of it.
+fn tokens(figures: &Figures) -> Vec<(&'static str, u64)> {
+    let accepted = [("verified", figures.verified()), ("remembered", figures.remembered())];
+    accepted.into_iter().chain(figures.refused()).collect()
 }

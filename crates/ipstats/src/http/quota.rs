@@ -12,7 +12,11 @@ pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> R
     let now = app.token_clock.elapsed();
     match app.limiter.decide(key, now).await {
         Ok(Decision::Admitted) => Ok(()),
-        Ok(Decision::Refused { limit, free_at }) => {
+        Ok(Decision::Refused { limit, free_at, pause }) => {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let now = app.token_clock.elapsed();
             app.metrics.count_rate_limited(caller.organization);
             let retry_after_seconds = retry_after_seconds(free_at, now);
             Err(ApiError::TooManyRequests { limit, retry_after_seconds })

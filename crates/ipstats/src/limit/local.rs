@@ -1,6 +1,7 @@
 //! Quotas in this process.
 
 use super::call_log::CallLog;
+use super::patience::Patience;
 use super::{CallKey, Decision, NoRoom};
 use crate::config::RateLimit;
 use crate::operation::Operation;
@@ -41,6 +42,7 @@ struct Account {
     operation: Operation,
     limits: Limits,
     logs: Box<[CallLog]>,
+    patience: Patience,
 }
 
 impl LocalLimiter {
@@ -116,6 +118,7 @@ impl Account {
             operation: key.operation,
             limits: Arc::clone(limits),
             logs: limits.iter().map(|limit| CallLog::new(*limit)).collect(),
+            patience: Patience::default(),
         }
     }
 
@@ -130,7 +133,7 @@ impl Account {
         self.logs.iter_mut().for_each(|log| log.expire(now));
         let held = self.logs.iter().filter_map(|log| Some((log.free_at()?, log.limit())));
         if let Some((free_at, limit)) = held.max_by_key(|(free_at, _)| *free_at) {
-            return Decision::Refused { limit, free_at };
+            return Decision::Refused { limit, free_at, pause: self.patience.pause(now) };
         }
         self.logs.iter_mut().for_each(|log| log.count(now, 1));
         Decision::Admitted
@@ -185,7 +188,9 @@ mod tests {
     fn refusal(limiter: &LocalLimiter, application: &str, now: Duration) -> (String, u32) {
         match limiter.decide(key(application), now).unwrap() {
             Decision::Admitted => panic!("admitted"),
-            Decision::Refused { limit, free_at } => (limit.to_string(), retry_after_seconds(free_at, now)),
+            Decision::Refused { limit, free_at, .. } => {
+                (limit.to_string(), retry_after_seconds(free_at, now))
+            }
         }
     }
 

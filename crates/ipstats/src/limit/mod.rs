@@ -8,10 +8,15 @@
 //! of callers: only callers whose calls have all left their spans are forgotten, and while there is no room a new caller
 //! is turned away (fails closed) and those who are known go on.
 //!
+//! A refusal costs little but not nothing, and a caller who goes on calling as fast as it is refused takes its share of the
+//! machine from others. So refusals beyond a burst are to be held back a little: a loop of calls then runs at the pace
+//! of its refusals, and others do not notice it.
+//!
 //! [`Limiter`] is asked asynchronously because a quota may be kept outside of this process.
 
 mod call_log;
 mod local;
+mod patience;
 
 pub use local::LocalLimiter;
 
@@ -48,6 +53,8 @@ pub enum Decision {
         limit: RateLimit,
         /// When a call is admitted if nobody else calls meanwhile.
         free_at: Duration,
+        /// How long the refusal should be held back: nothing for who heeds refusals, more for who goes on calling.
+        pause: Duration,
     },
 }
 

@@ -51,6 +51,16 @@ struct RecordLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerLabels {
+    issuer: String,
+}
+
 impl Metrics {
     /// Nothing happened yet; the process began at `unix_millis`.
     pub fn new(unix_millis: i64) -> Self {

@@ -1,17 +1,20 @@
 //! The page of metrics, in the text form of OpenMetrics.
 
+use super::{IssuerLabels, ResultLabels};
 use super::{Metrics, process};
 use crate::audit::AuditFigures;
+use crate::auth::IssuerFigures;
 use ipstats_engine::Figures;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
 
 /// What is asked for when a page is made.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct States {
     /// Whether records are acknowledged.
     pub is_accepting: bool,
@@ -21,6 +24,10 @@ pub struct States {
     pub audit: Option<AuditFigures>,
     /// Callers whose calls are counted.
     pub callers: usize,
+    /// Tokens that were looked at, by the result: `verified`, `remembered`, or why they were refused.
+    pub tokens: Vec<(&'static str, u64)>,
+    /// Of each outside issuer.
+    pub issuers: Vec<IssuerFigures>,
 }
 
 impl Metrics {
@@ -32,6 +39,7 @@ impl Metrics {
             let ours = registry.sub_registry_with_prefix("ipstats");
             self.register_counts(ours);
             register_states(ours, states);
+            register_auth(ours, states);
             &registry
         };
         let mut text = String::new();
@@ -131,6 +139,29 @@ fn register_states(ours: &mut Registry, states: &States) {
         "Lines of the audit log that wait, and requests under way",
         gauge(audit.waiting),
     );
+}
+
+fn register_auth(ours: &mut Registry, states: &States) {
+    let tokens = Family::<ResultLabels, Counter>::default();
+    for (result, count) in states.tokens.iter().copied() {
+        tokens.get_or_create(&ResultLabels { result }).inc_by(count);
+    }
+    ours.register("auth_tokens", "Tokens that were looked at, by what came of it", tokens);
+    let (fetches, failures) = <(Family<IssuerLabels, Counter>, Family<IssuerLabels, Counter>)>::default();
+    let (keys, ages) = <(Family<IssuerLabels, Gauge>, Family<IssuerLabels, Gauge>)>::default();
+    for figures in &states.issuers {
+        let issuer = IssuerLabels { issuer: figures.name.clone() };
+        fetches.get_or_create(&issuer).inc_by(figures.fetches);
+        failures.get_or_create(&issuer).inc_by(figures.fetches_failed);
+        keys.get_or_create(&issuer).set(i64::try_from(figures.keys).unwrap_or(i64::MAX));
+        if let Some(age) = figures.keys_age_seconds {
+            ages.get_or_create(&issuer).set(age);
+        }
+    }
+    ours.register("issuer_keys", "Keys of an outside issuer that tokens may be signed with", keys);
+    ours.register_with_unit("issuer_keys_age", "How long ago they were fetched", Unit::Seconds, ages);
+    ours.register("issuer_fetches", "How often fetching them was begun", fetches);
+    ours.register("issuer_fetch_failures", "How often that failed", failures);
 }
 
 /// Figures beyond 63 bits there are none.

@@ -1,7 +1,8 @@
 //! The embedded engine, opened as the configuration says.
 
 use super::StoreError;
-use super::pool::Pool;
+use super::fair_pool::FairPool;
+use super::pool::{Pool, questions};
 use crate::clock::Clock;
 use crate::config::Config;
 use ipstats_engine::{Engine, Figures, Health, OpenError, Options, Recorded};
@@ -78,18 +79,14 @@ fn check_pin(pinned: Option<Timestamp>, newest: Option<Timestamp>) -> Result<(),
 /// The embedded engine behind asynchronous calls. Shared by reference; [`close`](Store::close) ends it.
 pub struct Store {
     engine: RwLock<Option<Arc<Engine>>>,
-    questions: Pool,
+    questions: FairPool,
     loads: Pool,
 }
 
 impl Store {
     /// A store over an open engine.
     pub fn new(engine: Engine) -> Self {
-        Self {
-            engine: RwLock::new(Some(Arc::new(engine))),
-            questions: Pool::for_questions(),
-            loads: Pool::for_loads(),
-        }
+        Self { engine: RwLock::new(Some(Arc::new(engine))), questions: questions(), loads: Pool::for_loads() }
     }
 
     /// The answer to the main question.
@@ -105,7 +102,9 @@ impl Store {
         {
             return Ok(statistics);
         }
-        self.call(move |engine| engine.statistics(organization, ip, window)).await?.map_err(StoreError::Read)
+        self.call(organization, move |engine| engine.statistics(organization, ip, window))
+            .await?
+            .map_err(StoreError::Read)
     }
 
     /// Records a batch; returns after it is durable and answerable. A batch that was begun is finished even if the
@@ -116,7 +115,9 @@ impl Store {
         batch: Batch,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
-        self.call(move |engine| engine.record(organization, &batch, now)).await?.map_err(StoreError::Write)
+        self.call(organization, move |engine| engine.record(organization, &batch, now))
+            .await?
+            .map_err(StoreError::Write)
     }
 
     /// As [`record`](Self::record), on the thread of the caller, which blocks: for threads that bring records all day.
@@ -161,7 +162,9 @@ impl Store {
 
     /// What an operator watches.
     pub async fn figures(&self) -> Result<Figures, StoreError> {
-        self.call(Engine::figures).await?.map_err(StoreError::Read)
+        let engine = self.engine()?;
+        let figures = tokio::task::spawn_blocking(move || engine.figures()).await;
+        figures.map_err(|error| StoreError::Defect(error.to_string()))?.map_err(StoreError::Read)
     }
 
     /// Finishes what was begun, flushes, and releases the data folder. What is called afterwards is refused.
@@ -183,11 +186,12 @@ impl Store {
 
     async fn call<T: Send + 'static>(
         &self,
+        organization: Organization,
         work: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = self.engine()?;
         // The engine moves into the work, so that it is let go before the pool counts the work as done.
-        self.questions.run(move || work(&engine)).await
+        self.questions.run(organization, move || work(&engine)).await
     }
 
     fn engine(&self) -> Result<Arc<Engine>, StoreError> {

@@ -3,6 +3,7 @@
 //! Every call takes the organization first: there is no way to ask without saying for whom.
 
 mod embedded;
+mod fair_pool;
 mod pool;
 
 pub use embedded::{ClockBehind, OpenStoreError, Store, check_clock, open_engine};

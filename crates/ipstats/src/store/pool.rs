@@ -1,6 +1,7 @@
 //! Bounded pools in which blocking work runs, next to the asynchronous threads and never on them.
 
 use super::StoreError;
+use super::fair_pool::FairPool;
 use std::sync::Arc;
 use std::thread;
 use tokio::sync::Semaphore;
@@ -14,6 +15,11 @@ const QUESTIONS_PER_CORE_MAX: usize = 4;
 /// Loads that run at once for each core. None waits: its sender is told to come again.
 const LOADS_PER_CORE_MAX: usize = 4;
 
+/// A pool for short reads and writes.
+pub(super) fn questions() -> FairPool {
+    FairPool::new(QUESTIONS_MAX, cores() * QUESTIONS_PER_CORE_MAX)
+}
+
 #[derive(Debug)]
 pub(super) struct Pool {
     admitted: Arc<Semaphore>,
@@ -22,11 +28,6 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool for short reads and writes.
-    pub(super) fn for_questions() -> Self {
-        Self::with_limits(QUESTIONS_MAX, cores() * QUESTIONS_PER_CORE_MAX)
-    }
-
     /// A pool for work that may take long.
     pub(super) fn for_loads() -> Self {
         let loads_max = cores() * LOADS_PER_CORE_MAX;

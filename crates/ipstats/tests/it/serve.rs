@@ -263,3 +263,73 @@ fn an_audit_log_that_cannot_be_written_is_one_clear_message() {
     assert_eq!(output.status.code(), Some(1));
     assert!(message.contains("audit_log: cannot write to /nowhere/audit.log"), "{message}");
 }
+
+#[test]
+fn a_reload_names_what_takes_a_restart_and_each_problem_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    std::fs::write(&file, "").unwrap();
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        service.signal("HUP");
+        std::thread::sleep(Duration::from_millis(700));
+    };
+    reload("memory = '512 MiB'\nmetrics_listen = '127.0.0.1:1'\nunknown_ip = 'zero'");
+    reload("unknown_ip = 'some'\nrate_limits = ['often']");
+    reload("audit_log = '/nowhere/audit.log'\nunknown_ip = 'not_found'");
+    let token = ipstats(folder.path()).arg("token").output().unwrap();
+    let token = String::from_utf8(token.stdout).unwrap();
+    let (head, body) = service.get("/api/ips/1.2.3.4/stats", token.trim());
+    assert!(head.contains(" 200 "), "the first of the three is in force: {head} {body}");
+    let log = String::from_utf8(service.stop().stderr).unwrap();
+    for told in [
+        "this setting was changed; it takes a restart setting=\"memory\"",
+        "this setting was changed; it takes a restart setting=\"metrics_listen\"",
+        "ipstats.toml:1:14: unknown_ip: \"some\" is not one of not_found, zero",
+        "ipstats.toml:2:16: rate_limits: \"often\" is not a limit such as 100 per 00:01:00",
+        "audit_log: cannot write to /nowhere/audit.log",
+    ] {
+        assert!(log.contains(told), "{told} in {log}");
+    }
+    assert_eq!(log.matches("the configuration stays as it was").count(), 2, "{log}");
+}
+
+#[test]
+fn calls_stay_counted_across_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    std::fs::write(&file, "rate_limits = ['2 per 01:00:00']").unwrap();
+    let service = start_with(folder.path(), &["--config", file.to_str().unwrap()]);
+    let token = String::from_utf8(ipstats(folder.path()).arg("token").output().unwrap().stdout).unwrap();
+    let status = || service.get("/api/ips/1.2.3.4/stats", token.trim()).0[9..12].to_owned();
+    assert_eq!([status(), status(), status()], ["404", "404", "429"]);
+    std::fs::write(&file, "rate_limits = ['3 per 01:00:00']").unwrap();
+    service.signal("HUP");
+    wait_until(|| status() == "404");
+    assert_eq!(status(), "429", "one more, and not three");
+}
+
+#[test]
+fn systemd_is_told_when_the_service_is_ready_reloads_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let next = || {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = ipstats(folder.path());
+    command.env("NOTIFY_SOCKET", &path).arg("serve");
+    let service = Service::start(command);
+    assert_eq!(next().trim(), "READY=1");
+    service.signal("HUP");
+    let reloading = next();
+    assert!(reloading.contains("RELOADING=1\nMONOTONIC_USEC="), "{reloading:?}");
+    assert_eq!(next().trim(), "READY=1");
+    service.signal("TERM");
+    assert_eq!(next().trim(), "STOPPING=1");
+    assert_eq!(service.stop().status.code(), Some(0));
+}

@@ -118,7 +118,7 @@ fn the_arrows_point_down() {
         may_use(place, &[]);
     }
     may_use("audit/", &["auth"]);
-    may_use("metrics/", &["audit"]);
+    may_use("metrics/", &["audit", "auth"]);
     may_use("ingest/", &["store"]);
     may_use("sources/", &["ingest", "store"]);
     may_use("http/", &["audit", "auth", "ingest", "limit", "metrics", "sources", "store"]);

@@ -1,0 +1,66 @@
+//! Going on with another configuration: all of it, or none.
+
+use super::warn_of_expiry;
+use crate::config::{Config, ConfigError, Flags};
+use crate::http::{App, Identity, Tls};
+use crate::sources::Sources;
+use anyhow::ensure;
+use std::cell::RefCell;
+
+/// What follows the configuration while the service runs.
+pub(super) struct Reload<'a> {
+    pub(super) app: &'a App,
+    pub(super) tls: Option<&'a Tls>,
+    pub(super) sources: &'a RefCell<Sources>,
+    /// Of the command; without them the configuration was not read from anywhere.
+    pub(super) flags: Option<&'a Flags>,
+    /// What the service was started with.
+    pub(super) started: &'a Config,
+}
+
+impl Reload<'_> {
+    /// Goes on with the configuration and the certificate as they are now, if both are usable.
+    pub(super) fn run(&self) {
+        let Some(flags) = self.flags else { return };
+        match self.try_run(flags) {
+            Ok(config) => {
+                tracing::info!("the configuration was read again");
+                for warning in &config.warnings {
+                    tracing::warn!("{warning}");
+                }
+                for setting in self.started.restart_needed_for(&config) {
+                    tracing::warn!(setting, "this setting was changed; it takes a restart");
+                }
+            }
+            Err(error) => report(&error),
+        }
+    }
+
+    fn try_run(&self, flags: &Flags) -> anyhow::Result<Config> {
+        let config = Config::load(flags)?;
+        // The folder of a first start may be another one now; nobody means to lock everybody out.
+        ensure!(!config.organizations.is_empty(), "no [[organizations]] are declared any more");
+        let identity = config.tls.as_ref().map(Identity::load).transpose()?;
+        // Nothing was changed up to here; the audit log is opened first, because that may fail.
+        self.app.reload(&config)?;
+        if let Some((tls, identity)) = self.tls.zip(identity) {
+            tls.replace(identity);
+            warn_of_expiry(tls);
+        }
+        // A source that cannot be started is told apart: the others, and the rest of the configuration, are in force.
+        if let Err(error) = self.sources.borrow_mut().run(&config.sources) {
+            tracing::error!("{error}");
+        }
+        Ok(config)
+    }
+}
+
+/// One event a problem, each with its place.
+fn report(error: &anyhow::Error) {
+    tracing::error!("the configuration stays as it was");
+    if let Some(ConfigError { problems }) = error.downcast_ref() {
+        problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    } else {
+        tracing::error!("{error:#}");
+    }
+}
