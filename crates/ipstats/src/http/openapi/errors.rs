@@ -43,9 +43,11 @@ errors! {
     UNKNOWN: "404", ["ResourceNotFound", "NotFound"], "The IP was not contacted in the last 30 days, or there is no such path.",
         "IP address 1.2.3.4 was not contacted by any device of the organization in the last 30 days.", None;
     NO_PATH: "404", ["NotFound"], "There is no such path.", "There is nothing at /api/ingest/.", None;
+    BROKEN_OFF: "408", ["RequestTimeout"], "The log ended too early or came too slowly. What came before is recorded; send it again.",
+        "Not everything was recorded: the log broke off.", None;
     TOO_LARGE: "413", ["PayloadTooLarge"], "More than 1 GiB when decompressed. What came before is recorded.",
         "Not everything was recorded: it is too large.", None;
-    UNKNOWN_ENCODING: "415", ["UnsupportedMediaType"], "A Content-Encoding other than gzip and zstd.",
+    UNKNOWN_ENCODING: "415", ["UnsupportedMediaType"], "A Content-Encoding other than gzip, zstd and deflate.",
         "The content encoding br is not supported; send the log plain, as gzip or as zstd.", None;
     TOO_MANY: "429", ["TooManyRequests"], "The quota of the application is used up.",
         "API calls quota exceeded! maximum allowed 100 per 00:01:00", Some("Retry-After");
@@ -85,7 +87,7 @@ impl IntoResponses for DocumentErrors {
 
 impl IntoResponses for IngestErrors {
     fn responses() -> Responses {
-        api_errors(&[NO_LOG, NO_KEY, NO_PATH, TOO_LARGE, UNKNOWN_ENCODING, DEFECT, UNAVAILABLE])
+        api_errors(&[NO_LOG, NO_KEY, NO_PATH, BROKEN_OFF, TOO_LARGE, UNKNOWN_ENCODING, DEFECT, UNAVAILABLE])
     }
 }
 

@@ -60,7 +60,7 @@ const JSON_FORMATS: [&str; 5] = [
     "application/json;odata.metadata=full",
 ];
 
-/// A log: plain, gzip or zstd.
+/// A log: plain, or compressed with gzip, zstd or deflate.
 pub(in crate::http) struct Log;
 
 impl PartialSchema for Log {
