@@ -27,6 +27,10 @@ measure rows="10000000":
 scan connections="50000000" memory="512":
     cargo run --release -p ipstats-engine --example scan -- {{connections}} {{memory}}
 
+# the service next to a bare handler, and under a flood (needs wrk)
+http rounds="5" seconds="5":
+    benches/http.sh {{rounds}} {{seconds}}
+
 bench:
     cargo bench --workspace
 

@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 rounds=${1:-5} seconds=${2:-5}
 command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
 
-cargo build --release -p ipstats --bin ipstats --example bare
-target=${CARGO_TARGET_DIR:-target}/release
+# A folder with both programs, built otherwise, may be given instead.
+[ -n "${IPSTATS_BUILT:-}" ] || cargo build --release -p ipstats --bin ipstats --example bare
+target=${IPSTATS_BUILT:-${CARGO_TARGET_DIR:-target}/release}
 work=$(mktemp -d)
 started=()
 trap 'kill "${started[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -59,10 +60,10 @@ for organization in "${organizations[@]}"; do
     "$target/ipstats" import --config "$work/open.toml" --organization "$organization" --format ndjson "$work/log.ndjson" >/dev/null 2>&1
 done
 
+# Not in a subshell: what it starts is to be ended.
 serve() {
     "$target/ipstats" serve --config "$work/$1.toml" --listen 127.0.0.1:0 >"$work/$1.out" 2>"$work/$1.err" &
     started+=($!)
-    address "$work/$1.out"
 }
 token() {
     "$target/ipstats" token --config "$work/open.toml" --app "application-$1"
@@ -98,7 +99,8 @@ median() {
         awk '{ values[NR] = $1 } END { print values[int((NR + 1) / 2)] }'
 }
 
-open=$(serve open)
+serve open
+open=$(address "$work/open.out")
 tokens=("$(token 0)" "$(token 1)")
 curl -sf -H "Authorization: Bearer ${tokens[0]}" "$open/api/ips/10.0.0.0/stats" >"$work/answer.json"
 "$target/examples/bare" "$(cat "$work/answer.json")" >"$work/bare.out" &
@@ -111,11 +113,11 @@ for _ in $(seq "$rounds"); do
     measure ipstats "$open" "${tokens[0]}" 32
 done
 kill "${started[0]}"
-wait "${started[0]}" 2>/dev/null || true
+wait "${started[0]}" || true
 
 # Fair: one connection of the second organization, alone and while the first one floods with 32 beyond its quota.
-limited=$(serve limited)
-sed -i 's/wrk.headers\["Authorization"\]/wrk.headers["Connection"] = "keep-alive"; &/' "$work/questions.lua"
+serve limited
+limited=$(address "$work/limited.out")
 cat >"$work/pace.lua" <<'LUA'
 local requests, next_one = {}, 0
 function init(arguments)

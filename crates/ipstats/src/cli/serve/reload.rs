@@ -57,10 +57,10 @@ impl Reload<'_> {
 
 /// One event a problem, each with its place.
 fn report(error: &anyhow::Error) {
-    tracing::error!("the configuration stays as it was");
     if let Some(ConfigError { problems }) = error.downcast_ref() {
+        tracing::error!("the configuration stays as it was: it is not usable");
         problems.iter().for_each(|problem| tracing::error!("{problem}"));
     } else {
-        tracing::error!("{error:#}");
+        tracing::error!("the configuration stays as it was: {error:#}");
     }
 }
