@@ -106,12 +106,17 @@ impl Queue {
     pub(super) fn take(&self, batch: &mut Vec<Entry>) -> Next {
         let mut state = self.state.lock();
         while state.entries.is_empty() {
-            if state.closing {
+            // A request that is under way has a place still, and its line is coming.
+            if state.closing && self.places.load(Ordering::Relaxed) == 0 {
                 state.closed = true;
                 self.changed.notify_all();
                 return Next::End;
             }
-            self.changed.wait(&mut state);
+            if state.closing {
+                self.changed.wait_for(&mut state, GATHER);
+            } else {
+                self.changed.wait(&mut state);
+            }
         }
         if !state.closing {
             self.changed.wait_for(&mut state, GATHER);

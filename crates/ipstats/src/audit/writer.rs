@@ -211,6 +211,18 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_is_closed_waits_for_requests_under_way() {
+        let disk = Disk::with_room(usize::MAX);
+        let queue = start(10, &disk);
+        let under_way = Queue::place(&queue).unwrap();
+        assert!(!queue.close(Duration::ZERO));
+        thread::sleep(Duration::from_millis(100));
+        under_way.record(entry(7));
+        assert!(queue.close(Duration::from_secs(10)));
+        assert_eq!((disk.lines(), queue.figures().lost), (vec![7], 0));
+    }
+
+    #[test]
     fn closing_gives_up_what_cannot_be_written() {
         let queue = start(10, &Disk::with_room(0));
         Queue::place(&queue).unwrap().record(entry(1));

@@ -1,9 +1,11 @@
 //! `ipstats config`: check or show the configuration.
 
 use super::{PlaceArgs, output};
-use crate::config::Config;
-use anyhow::Context;
+use crate::config::{AuditDestination, Config};
+use crate::http::Identity;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Arguments of `config`.
@@ -29,12 +31,28 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
         output::note(format_args!("warning: {warning}"));
     }
     match &args.action {
-        Action::Check(_) => output::result(summary(&config))?,
+        Action::Check(_) => {
+            check_files(&config)?;
+            output::result(summary(&config))?;
+        }
         Action::Show(_) => {
             output::result(config.show().context("the configuration cannot be shown")?.trim_end())?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a start would need beside the configuration itself.
+fn check_files(config: &Config) -> anyhow::Result<()> {
+    if let Some(files) = &config.tls {
+        Identity::load(files)?;
+    }
+    if let Some(AuditDestination::File(path)) = &config.audit_log {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        ensure!(folder.is_dir(), "audit_log: there is no folder {}", folder.display());
+    }
+    Ok(())
 }
 
 fn summary(config: &Config) -> String {

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use tokio_rustls::rustls;
+use tokio_rustls::rustls::{self, CertificateError};
 
 /// How much of an answer is shown that has no form we know, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;
@@ -158,7 +158,9 @@ impl From<reqwest::Error> for Unreachable {
         let (is_builder, error) = (error.is_builder(), error.without_url());
         if let Some(tls) = tls_error(&error) {
             let advice = match tls {
-                rustls::Error::InvalidCertificate(_) => " (trust its issuer with --ca-file)",
+                rustls::Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer | CertificateError::Other(_),
+                ) => " (trust its issuer with --ca-file)",
                 rustls::Error::InvalidMessage(_) => " (does it speak TLS? otherwise use http://)",
                 _ => "",
             };

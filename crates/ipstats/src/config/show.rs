@@ -12,6 +12,7 @@ use std::path::Path;
 #[derive(Serialize)]
 struct Shown<'a> {
     listen: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     public_urls: Vec<&'a str>,
     insecure_listen: bool,
     trusted_proxies: Vec<String>,

@@ -1,11 +1,12 @@
 //! From frames of one source to durable records and checkpoints; tries again until the store accepts.
 
-use super::account::Account;
+use super::account::{Account, Outcomes};
 use crate::clock::Clock;
 use crate::config::SourceEntry;
 use crate::ingest::Stop;
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Frame, Settings, Tally};
+use ipstats_engine::Recorded;
+use ipstats_formats::{Frame, NotAConnection, Settings, Tally};
 use ipstats_model::{Batch, Organization};
 use std::sync::Arc;
 use std::thread;
@@ -31,6 +32,8 @@ pub(super) struct Recorder {
     stop: Stop,
     batch: Batch,
     tally: Tally,
+    /// Whether it was said that nothing that comes in counts.
+    said_useless: bool,
 }
 
 /// The source was told to stop.
@@ -55,6 +58,7 @@ impl Recorder {
             stop,
             batch: Batch::new(),
             tally: Tally::default(),
+            said_useless: false,
         }
     }
 
@@ -86,13 +90,14 @@ impl Recorder {
             return Ok(());
         }
         let recorded = if self.batch.is_empty() {
-            ipstats_engine::Recorded::default()
+            Recorded::default()
         } else {
             self.until_accepted(|this| {
                 this.store.record_here(this.organization, &this.batch, this.data_clock.now())
             })?
         };
         self.account.add(&self.tally, recorded, Clock::System.now());
+        self.warn_if_useless(recorded);
         self.batch.clear();
         self.tally = Tally::default();
         Ok(())
@@ -126,6 +131,11 @@ impl Recorder {
         self.until_accepted(|this| this.store.set_checkpoints_here(this.organization, &checkpoints))
     }
 
+    /// Notes in the account what hinders parts of the source, each of which was logged already.
+    pub(super) fn note_trouble(&self, what: String) {
+        self.account.trouble(what, Clock::System.now());
+    }
+
     /// Says what hinders the source: in its account, and once in the log.
     pub(super) fn trouble(&self, what: &str) {
         let what: String = what.chars().take(TROUBLE_CHARS_MAX).collect();
@@ -151,6 +161,31 @@ impl Recorder {
             thread::park_timeout(pause);
         }
         if self.is_stopped() { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Says once that records come in and none of them counts, and why.
+    fn warn_if_useless(&mut self, recorded: Recorded) {
+        let outcomes = Outcomes::new(&self.tally, recorded);
+        let is_useless = outcomes.counted == 0 && !self.is_only_other_events();
+        if is_useless && !self.said_useless {
+            let reasons = outcomes.not_a_connection().map(|(why, count)| format!("{count} {why}"));
+            tracing::warn!(
+                source = self.name,
+                malformed = outcomes.malformed,
+                outside_retention = outcomes.outside_retention,
+                not_a_connection = reasons.collect::<Vec<_>>().join(", "),
+                tenant = self.tally.other_tenant().map(tracing::field::display),
+                first_issue = self.tally.issues().first().map(tracing::field::display),
+                "records come in, and none of them counts"
+            );
+        }
+        self.said_useless = is_useless;
+    }
+
+    /// Whether nothing came in but events of other kinds, which most logs are full of.
+    fn is_only_other_events(&self) -> bool {
+        let others = self.tally.not_a_connection().filter(|(why, _)| *why == NotAConnection::OtherEvent);
+        others.map(|(_, count)| count).sum::<u64>() == self.tally.records()
     }
 
     fn checkpoint_name(&self, rest: &str) -> String {

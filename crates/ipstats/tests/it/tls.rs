@@ -221,3 +221,21 @@ fn others_are_listened_to_over_tls_or_when_told() {
     place.write("ipstats.toml", "data_dir = 'data'\ninsecure_listen = true\n");
     assert!(start(&[], &[]).starts_with("listening on http://0.0.0.0:"));
 }
+
+#[test]
+fn a_check_finds_what_a_start_would_stumble_over() {
+    let place = Place::new();
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ipstats"));
+        command.env_clear().current_dir(place.path()).args(["config", "check", "--config", "ipstats.toml"]);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = check();
+    assert!(code == Some(1) && said.contains("tls.crt"), "{said}");
+    place.certify((2099, 1, 1));
+    assert_eq!(check().0, Some(0));
+    place.write("ipstats.toml", "audit_log = '/nowhere/audit.log'\n");
+    let (code, said) = check();
+    assert!(code == Some(1) && said.contains("audit_log: there is no folder /nowhere"), "{said}");
+}

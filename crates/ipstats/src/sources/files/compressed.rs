@@ -8,7 +8,7 @@ use crate::sources::recorder::{Recorder, Stopped};
 use ipstats_formats::Framer;
 use std::fs::File;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 256 << 10;
@@ -17,8 +17,12 @@ const READ_BYTES: usize = 256 << 10;
 const COMPLETE: Duration = Duration::from_secs(5);
 
 pub(super) struct Compressed {
-    /// How long the file was when it was read, whether that succeeded or not.
-    tried_length: Option<u64>,
+    /// How long the file was when it was read before a restart.
+    read_before: Option<u64>,
+    /// The file as it was when it was read, or found damaged.
+    tried: Option<Version>,
+    /// The file as it was last seen, and since when.
+    seen: Option<(Version, Instant)>,
     /// The end of the file, once it was read and until somebody asked.
     position: Option<Position>,
 }
@@ -26,19 +30,32 @@ pub(super) struct Compressed {
 impl Compressed {
     /// Begins at the start, unless the checkpoint, which fits the file, is its end.
     pub(super) fn begin(reading: &Reading) -> Self {
-        Self { tried_length: reading.begin.as_ref().map(|begin| begin.offset), position: None }
+        let read_before = reading.begin.as_ref().map(|begin| begin.offset);
+        Self { read_before, tried: None, seen: None, position: None }
     }
 
     /// Whether there is nothing to do with this version of the file.
     pub(super) fn is_done_with(&self, version: Version) -> bool {
-        self.tried_length == Some(version.length)
+        match self.tried {
+            Some(tried) => tried == version,
+            None => self.read_before == Some(version.length),
+        }
     }
 
     pub(super) const fn new_position(&mut self) -> Option<Position> {
         self.position.take()
     }
 
-    /// Reads the file from its beginning to its end, if it is complete and longer or shorter than it was.
+    /// Whether nobody has written to the file for a while: by its time, or, where that lies in the future, by looking at it.
+    fn is_complete(&mut self, version: Version) -> bool {
+        let since = match self.seen {
+            Some((seen, since)) if seen == version => since,
+            _ => self.seen.insert((version, Instant::now())).1,
+        };
+        version.is_older(COMPLETE) || since.elapsed() >= COMPLETE
+    }
+
+    /// Reads the file from its beginning to its end, if it is complete and not what it was.
     pub(super) fn read(
         &mut self,
         file: &File,
@@ -46,14 +63,17 @@ impl Compressed {
         reading: &Reading,
         recorder: &mut Recorder,
     ) -> Result<Result<Step, FileError>, Stopped> {
-        if self.is_done_with(version) || !version.is_older(COMPLETE) {
+        if self.is_done_with(version) || !self.is_complete(version) {
             return Ok(Ok(Step::Idle));
         }
-        self.tried_length = Some(version.length);
         let read = match file.try_clone() {
             Ok(again) => read_whole(again, reading, recorder)?,
             Err(error) => Err(error.into()),
         };
+        // What the system could not read is tried again.
+        if !matches!(read, Err(FileError::Io(_))) {
+            self.tried = Some(version);
+        }
         Ok(read.and_then(|bytes| {
             let now = Clock::System.now().second();
             self.position = Some(Position::new(file, version.length, None, &[], now)?);

@@ -2,7 +2,7 @@
 
 use super::compressed::Compressed;
 use super::plain::Plain;
-use super::position::{Identity, Position, Version};
+use super::position::{Identity, Position, Version, guard};
 use crate::ingest::Compression;
 use crate::sources::recorder::{Recorder, Stopped};
 use ipstats_formats::{FormatChoice, Limits, StreamError};
@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Rounds in which a file is not found, and has nothing new, before it has ended.
 const MISSING_ROUNDS: u32 = 3;
+
+/// Bytes by which a file that is no log is known again.
+const BEGINNING_BYTES: u64 = 1024;
 
 /// Bytes that tell a compression.
 const HEAD_BYTES: u64 = 4;
@@ -41,9 +44,10 @@ enum State {
     New,
     Plain(Plain),
     Compressed(Compressed),
-    /// No log. Nothing to do unless it becomes another file.
+    /// No log. Nothing to do unless it becomes another file: shorter, or with another beginning.
     Refused {
         length: u64,
+        beginning: String,
     },
 }
 
@@ -109,11 +113,13 @@ impl Followed {
         }
         let step = match self.look(open, recorder)? {
             Ok(step) => {
-                self.trouble = None;
+                if !matches!(self.state, State::Refused { .. }) {
+                    self.recovered();
+                }
                 step
             }
             Err(error) => {
-                self.trouble = Some(error.to_string());
+                self.hindered(error.to_string());
                 Step::Idle
             }
         };
@@ -141,6 +147,20 @@ impl Followed {
         }
     }
 
+    /// Notes what hinders reading the file; it is logged when it is news.
+    fn hindered(&mut self, trouble: String) {
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::warn!(file = %self.path.display(), "{trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+
+    fn recovered(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!(file = %self.path.display(), "can be read again");
+        }
+    }
+
     fn look(
         &mut self,
         open: Option<io::Result<File>>,
@@ -163,20 +183,20 @@ impl Followed {
         }
         let step = match &mut self.state {
             State::New | State::Refused { .. } => Ok(Step::Idle),
-            State::Plain(plain) => plain.read(file, version, recorder)?,
+            State::Plain(plain) => plain.read(file, version, &self.reading, recorder)?,
             State::Compressed(compressed) => compressed.read(&file, version, &self.reading, recorder)?,
         };
-        let is_refused = matches!(step, Err(FileError::Content(_)));
-        if is_refused {
-            self.state = State::Refused { length: version.length };
+        if let Err(FileError::Content(_)) = step {
+            let beginning = File::open(&self.path).and_then(|file| beginning(&file, version.length));
+            self.state = State::Refused { length: version.length, beginning: beginning.unwrap_or_default() };
         }
-        let done = match &self.state {
+        let is_settled = match &self.state {
+            State::New => false,
             State::Compressed(compressed) => compressed.is_done_with(version),
-            State::New | State::Plain(_) | State::Refused { .. } => {
-                step.as_ref().is_ok_and(|step| *step == Step::Idle)
-            }
+            State::Plain(plain) => matches!(step, Ok(Step::Idle)) && plain.is_settled(version),
+            State::Refused { .. } => true,
         };
-        if done || is_refused {
+        if is_settled {
             self.settled = Some(version);
         }
         Ok(step)
@@ -187,8 +207,12 @@ impl Followed {
         let is_another = match &self.state {
             State::New => version.length >= HEAD_BYTES,
             State::Plain(plain) => plain.is_another(file, version.length)?,
-            State::Compressed(_) => false,
-            State::Refused { length } => version.length < *length,
+            State::Compressed(compressed) => {
+                !compressed.is_done_with(version) && Compression::of_file(file)? == Compression::None
+            }
+            State::Refused { length, beginning: known } => {
+                version.length < *length || beginning(file, *length)? != *known
+            }
         };
         if !is_another {
             return Ok(());
@@ -209,4 +233,9 @@ impl Followed {
         };
         Ok(())
     }
+}
+
+/// Hash of the first bytes of a file of `length`.
+fn beginning(file: &File, length: u64) -> io::Result<String> {
+    guard(file, length.min(BEGINNING_BYTES))
 }

@@ -82,7 +82,6 @@ impl Follower<'_> {
                 progressed = true;
                 unsaved_bytes += bytes;
             }
-            self.troubles.extend(file.trouble());
             if unsaved_bytes >= SAVE_BYTES {
                 self.save()?;
                 unsaved_bytes = 0;
@@ -179,14 +178,16 @@ impl Follower<'_> {
         self.recorder.set_checkpoints(&forgotten)
     }
 
-    /// Says what hindered the source in this round, or that nothing did.
+    /// Says what hindered the source in this round, or that nothing did. Troubles of files are in the log already.
     fn tell(&mut self) {
-        match self.troubles.as_slice() {
-            [] => self.recorder.recovered(),
-            [only] => self.recorder.trouble(only),
-            [first, others @ ..] => {
-                self.recorder.trouble(&format!("{first} (and {} more files)", others.len()));
+        let of_files: Vec<String> = self.files.values().filter_map(Followed::trouble).collect();
+        match (self.troubles.as_slice(), of_files.as_slice()) {
+            ([], []) => self.recorder.recovered(),
+            ([], [only]) => self.recorder.note_trouble(only.clone()),
+            ([], [first, others @ ..]) => {
+                self.recorder.note_trouble(format!("{first} (and {} more files)", others.len()));
             }
+            ([first, ..], _) => self.recorder.trouble(first),
         }
         self.troubles.clear();
     }

@@ -3,9 +3,10 @@
 use super::file::{FileError, Reading, Step};
 use super::position::{Position, Version, guard};
 use crate::sources::recorder::{Recorder, Stopped};
-use ipstats_formats::{Format, Framer};
+use ipstats_formats::{Format, FormatChoice, Framer};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ const TURN_BYTES: u64 = 64 << 20;
 /// A file that nobody wrote to for this long is closed between two looks.
 const LIVE: Duration = Duration::from_mins(10);
 
+/// A file that nobody wrote to for this long is taken as it is, its last line included although no line end follows it.
+const QUIET: Duration = Duration::from_secs(30);
+
 pub(super) struct Plain {
     /// Open while the file is live.
     file: Option<File>,
@@ -28,6 +32,8 @@ pub(super) struct Plain {
     guard: String,
     /// The offset of the last position that was given out.
     saved_offset: u64,
+    /// Up to where the last line was taken although no line end follows it.
+    last_line_to: u64,
 }
 
 impl Plain {
@@ -39,6 +45,7 @@ impl Plain {
             fed: 0,
             guard: guard(file, 0)?,
             saved_offset: 0,
+            last_line_to: 0,
         };
         if let Some(begin) = &reading.begin {
             let format = begin.format.as_deref().and_then(|name| name.parse().ok());
@@ -71,9 +78,13 @@ impl Plain {
         &mut self,
         mut file: File,
         version: Version,
+        reading: &Reading,
         recorder: &mut Recorder,
     ) -> Result<Result<Step, FileError>, Stopped> {
         let begun = self.fed;
+        if version.length == self.fed && !self.is_settled(version) {
+            return self.take_last_line(&file, version, reading, recorder);
+        }
         let read = match file.seek(SeekFrom::Start(self.fed)) {
             Ok(_) => self.read_on(&mut file, recorder)?,
             Err(error) => Err(error.into()),
@@ -104,6 +115,40 @@ impl Plain {
         // What is no log was said before.
         let _ = self.framer.finish(&mut frames);
         recorder.take(&frames)
+    }
+
+    /// Whether there is nothing left to do with this version of the file.
+    pub(super) fn is_settled(&self, version: Version) -> bool {
+        version.length == self.fed && (self.framer.held_bytes() == 0 || self.last_line_to == self.fed)
+    }
+
+    /// Takes what follows the last line end, once the file is quiet. The place stays where it is: if the line goes on, it is
+    /// read again as a whole, and what is read twice changes nothing.
+    fn take_last_line(
+        &mut self,
+        file: &File,
+        version: Version,
+        reading: &Reading,
+        recorder: &mut Recorder,
+    ) -> Result<Result<Step, FileError>, Stopped> {
+        if !version.is_older(QUIET) {
+            return Ok(Ok(Step::Idle));
+        }
+        let length = self.framer.held_bytes();
+        let mut held = vec![0; length];
+        if let Err(error) = file.read_exact_at(&mut held, self.fed - length as u64) {
+            return Ok(Err(error.into()));
+        }
+        let format = self.framer.format().map_or(reading.choice, FormatChoice::Exactly);
+        let mut framer = Framer::new(format, reading.limits);
+        let mut whole = Vec::new();
+        let read = framer
+            .feed(self.framer.header(), &mut whole)
+            .and_then(|()| framer.feed(&held, &mut whole))
+            .and_then(|()| framer.finish(&mut whole));
+        recorder.take(&whole)?;
+        self.last_line_to = self.fed;
+        Ok(read.map(|()| Step::Idle).map_err(FileError::from))
     }
 
     fn read_on(

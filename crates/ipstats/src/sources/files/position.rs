@@ -60,7 +60,7 @@ impl Version {
         }
     }
 
-    /// Whether nobody wrote to the file for `age`. A clock that was set back makes a file young.
+    /// Whether nobody wrote to the file for `age`. A time in the future makes a file young.
     pub(super) fn is_older(self, age: Duration) -> bool {
         let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
         Clock::System.now().second().saturating_sub(self.modified.0) > age
