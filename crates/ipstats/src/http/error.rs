@@ -90,6 +90,8 @@ pub(super) enum ApiError {
 pub(super) struct Failure {
     pub(super) target: Uuid,
     pub(super) code: &'static str,
+    /// Nothing is wrong with the service: there was no room for one more.
+    pub(super) is_crowding: bool,
     /// The message and the chain of its causes.
     pub(super) detail: String,
 }
@@ -162,6 +164,10 @@ impl ApiError {
         }
     }
 
+    fn is_crowding(&self) -> bool {
+        matches!(self, Self::TooManyCallers { .. } | Self::Unavailable(StoreError::Busy { .. }))
+    }
+
     /// A header that the status asks for. (`Allow` is added by the router, which knows the methods.)
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
@@ -220,7 +226,12 @@ impl IntoResponse for ApiError {
         let content_type = HeaderValue::from_static("application/json; charset=utf-8");
         let mut response = (status, [(CONTENT_TYPE, content_type)], body).into_response();
         response.headers_mut().extend(self.header());
-        response.extensions_mut().insert(Failure { target, code, detail: logged(&self) });
+        response.extensions_mut().insert(Failure {
+            target,
+            code,
+            is_crowding: self.is_crowding(),
+            detail: logged(&self),
+        });
         response
     }
 }
@@ -233,6 +244,17 @@ pub(super) fn logged(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_finds_no_room_is_no_error_of_the_service() {
+        let failure = |error: ApiError| error.into_response().extensions().get::<Failure>().cloned().unwrap();
+        let no_room = NoRoom { callers: 1, free_at: std::time::Duration::ZERO };
+        assert!(
+            failure(ApiError::TooManyCallers { source: no_room, retry_after_seconds: 1 }).is_crowding
+                && failure(StoreError::Busy { waiting: 1 }.into()).is_crowding
+                && !failure(StoreError::Closed.into()).is_crowding
+        );
+    }
 
     #[test]
     fn the_log_gets_the_causes_on_one_line() {

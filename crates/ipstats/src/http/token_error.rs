@@ -111,7 +111,7 @@ impl IntoResponse for TokenError {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         let detail = super::error::logged(&self);
-        response.extensions_mut().insert(Failure { target, code, detail });
+        response.extensions_mut().insert(Failure { target, code, is_crowding: false, detail });
         response
     }
 }

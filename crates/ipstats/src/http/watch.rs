@@ -134,13 +134,16 @@ impl Watched {
         }
         let is_told = self.operation.is_decision() && self.app.is_audited();
         match (status, failure) {
-            (Some(status @ 500..), Some(Failure { target, code, detail })) => {
+            (Some(status @ 500..), Some(Failure { target, code, detail, is_crowding: true })) => {
+                event!(warn, status, code, %target, "{detail}");
+            }
+            (Some(status @ 500..), Some(Failure { target, code, detail, .. })) => {
                 event!(error, status, code, %target, "{detail}");
             }
-            (Some(status), Some(Failure { target, code, detail })) if is_told => {
+            (Some(status), Some(Failure { target, code, detail, .. })) if is_told => {
                 event!(debug, status, code, %target, "{detail}");
             }
-            (Some(status), Some(Failure { target, code, detail })) => {
+            (Some(status), Some(Failure { target, code, detail, .. })) => {
                 event!(info, status, code, %target, "{detail}");
             }
             (Some(status), None) if is_told => event!(debug, status, "answered"),

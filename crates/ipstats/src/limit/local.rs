@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use ipstats_model::Organization;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,10 @@ use std::time::Duration;
 /// Callers whose calls are counted at once. With the default limits each takes 13 KiB when it calls as often as it may,
 /// with the largest ones 64 KiB.
 const CALLERS_MAX: usize = 4096;
+
+/// The part of the accounts that no organization takes from another, whatever number of applications it makes up: when
+/// no more are free than one in this many, an organization gets another one only while it has fewer than are free.
+const SHARED_PART: usize = 4;
 
 /// The limits in force. Accounts compare by identity whether they were made for these.
 type Limits = Arc<Box<[RateLimit]>>;
@@ -31,6 +36,8 @@ pub struct LocalLimiter {
 
 struct Accounts {
     table: HashTable<Account>,
+    /// Accounts in the table by organization; none is 0.
+    held: HashMap<Organization, usize>,
     /// No account can be forgotten before.
     full_until: Duration,
 }
@@ -52,7 +59,7 @@ impl LocalLimiter {
     }
 
     fn with_room(limits: &[RateLimit], callers_max: usize) -> Self {
-        let accounts = Accounts { table: HashTable::new(), full_until: Duration::ZERO };
+        let accounts = Accounts { table: HashTable::new(), held: HashMap::new(), full_until: Duration::ZERO };
         Self {
             limits: ArcSwap::from_pointee(limits.into()),
             accounts: Mutex::new(accounts),
@@ -82,7 +89,8 @@ impl LocalLimiter {
         if let Some(account) = accounts.table.find_mut(hash, |account| account.key() == key) {
             return Ok(account.decide(&limits, now));
         }
-        accounts.make_room(self.callers_max, now)?;
+        accounts.make_room(key.organization, self.callers_max, now)?;
+        *accounts.held.entry(key.organization).or_default() += 1;
         match accounts.table.entry(hash, |account| account.key() == key, rehash) {
             Entry::Occupied(mut account) => Ok(account.get_mut().decide(&limits, now)),
             Entry::Vacant(free) => Ok(free.insert(Account::new(key, &limits)).get_mut().decide(&limits, now)),
@@ -91,22 +99,43 @@ impl LocalLimiter {
 }
 
 impl Accounts {
-    /// Forgets idle callers when there are `callers_max`.
-    fn make_room(&mut self, callers_max: usize, now: Duration) -> Result<(), NoRoom> {
-        if self.table.len() < callers_max {
+    /// Forgets idle callers when there is no room for another of `organization`.
+    fn make_room(
+        &mut self,
+        organization: Organization,
+        callers_max: usize,
+        now: Duration,
+    ) -> Result<(), NoRoom> {
+        if self.has_room(organization, callers_max) {
             return Ok(());
         }
         if self.full_until <= now {
-            let mut full_until = Duration::MAX;
-            self.table.retain(|account| {
-                let idle_from = account.idle_from(now);
-                full_until = full_until.min(idle_from.unwrap_or(full_until));
-                idle_from.is_some()
-            });
-            self.full_until = full_until;
+            self.forget_idle(now);
         }
-        let callers = self.table.len();
-        if callers < callers_max { Ok(()) } else { Err(NoRoom { callers, free_at: self.full_until }) }
+        if self.has_room(organization, callers_max) {
+            Ok(())
+        } else {
+            Err(NoRoom { callers: self.table.len(), free_at: self.full_until })
+        }
+    }
+
+    fn has_room(&self, organization: Organization, callers_max: usize) -> bool {
+        let free = callers_max.saturating_sub(self.table.len());
+        let held = self.held.get(&organization).copied().unwrap_or(0);
+        free > callers_max / SHARED_PART || held < free
+    }
+
+    fn forget_idle(&mut self, now: Duration) {
+        self.held.clear();
+        let (held, mut first_idle) = (&mut self.held, None::<Duration>);
+        self.table.retain(|account| {
+            let Some(idle_from) = account.idle_from(now) else { return false };
+            *held.entry(account.organization).or_default() += 1;
+            first_idle = Some(first_idle.map_or(idle_from, |first| first.min(idle_from)));
+            true
+        });
+        // Where nobody is left, nothing is known of when those who come can be forgotten.
+        self.full_until = first_idle.unwrap_or(Duration::ZERO);
     }
 }
 
@@ -259,6 +288,38 @@ mod tests {
         assert!(is_admitted(&limiter, "c", 61 * SECOND), "a is idle");
         assert_eq!(limiter.callers(), 2);
         assert!(!is_admitted(&limiter, "b", 61 * SECOND), "b was not forgotten");
+    }
+
+    /// An organization with a provider of its own makes up as many client ids as it likes.
+    #[test]
+    fn an_organization_of_made_up_applications_does_not_shut_out_anothers() {
+        let limiter = LocalLimiter::with_room(&limits(&["1 per 00:01:00"]), 16);
+        let call = |organization: u8, application: usize, now: Duration| {
+            let organization = Organization::from_bytes([organization; 16]);
+            limiter.decide(CallKey { organization, ..key(&application.to_string()) }, now)
+        };
+        let admitted = |organization, now| {
+            (0..4100).filter(|id| call(organization, *id, now) == Ok(Decision::Admitted)).count()
+        };
+        assert_eq!(admitted(1, SECOND), 12, "three quarters");
+        assert_eq!(call(1, 5000, SECOND), Err(NoRoom { callers: 12, free_at: 61 * SECOND }));
+        assert_eq!(admitted(2, SECOND), 2, "half of what is left");
+        assert_eq!(admitted(3, SECOND), 1);
+        assert_eq!(admitted(4, SECOND), 1);
+        assert_eq!(limiter.callers(), 16);
+        assert_eq!(admitted(2, 61 * SECOND), 12, "those who are idle are forgotten, and their shares");
+    }
+
+    #[test]
+    fn room_is_made_again_after_everybody_was_forgotten() {
+        let limiter = LocalLimiter::with_room(&limits(&["1 per 00:01:00"]), 2);
+        for minutes in [0, 2, 4] {
+            for application in ["a", "b", "c"].map(|name| format!("{name}{minutes}")) {
+                let now = 60 * minutes * SECOND;
+                let is_third = application.starts_with('c');
+                assert_eq!(limiter.decide(key(&application), now).is_err(), is_third, "{application}");
+            }
+        }
     }
 
     #[test]

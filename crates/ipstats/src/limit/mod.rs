@@ -6,7 +6,8 @@
 //!
 //! Time is a parameter: the time since some fixed point, which only goes forward. Memory is bounded whatever the number
 //! of callers: only callers whose calls have all left their spans are forgotten, and while there is no room a new caller
-//! is turned away (fails closed) and those who are known go on.
+//! is turned away (fails closed) and those who are known go on. No organization takes all of that room, whatever number of
+//! applications it makes up.
 //!
 //! A refusal costs little but not nothing, and a caller who goes on calling as fast as it is refused takes its share of the
 //! machine from others. So refusals beyond a burst are to be held back a little: a loop of calls then runs at the pace
@@ -60,7 +61,9 @@ pub enum Decision {
 
 /// No quota can be kept for this caller: nothing is known about what it called, so nothing is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{callers} callers are active already and there is no room to count the calls of another")]
+#[error(
+    "{callers} callers are active already and there is no room to count the calls of another of this organization"
+)]
 pub struct NoRoom {
     /// Callers whose calls are counted.
     pub callers: usize,

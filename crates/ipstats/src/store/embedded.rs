@@ -146,13 +146,14 @@ impl Store {
     }
 
     /// Runs a load: work that records many batches and may take long, such as reading a whole log. Loads have few
-    /// places of their own, so that they never keep a question waiting.
+    /// places of their own, so that they never keep a question waiting, and no organization has them all.
     pub async fn load<T: Send + 'static>(
         &self,
+        organization: Organization,
         work: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = self.engine()?;
-        self.loads.run(move || work(&engine)).await
+        self.loads.run(organization, move || work(&engine)).await
     }
 
     /// Whether records are acknowledged; an error when the store is closed.

@@ -7,12 +7,16 @@ use http_body_util::BodyExt;
 use std::io::{self, Read};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
 
 /// Parts of a body that wait for their reader; each has at most some tens of kilobytes.
 const WAITING_MAX: usize = 16;
 
-/// Longest wait for the next part of a body.
-const PART_SECONDS_MAX: u64 = 30;
+/// How far a sender may fall behind [`BYTES_PER_SECOND_MIN`], by pausing or by being slow.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
+
+/// The pace a sender has to keep up: while a body comes in, it has one of few places.
+const BYTES_PER_SECOND_MIN: u32 = 1024;
 
 enum Part {
     Data(Bytes),
@@ -36,10 +40,17 @@ pub(super) fn pipe() -> (BodyWriter, BodyReader) {
     (BodyWriter(sender), BodyReader { parts: receiver, current: Bytes::new(), ended: false })
 }
 
-/// Forwards `body` until its end, or until nobody reads it any more.
+/// Forwards `body` until its end, until it comes too slowly, or until nobody reads it any more.
 pub(super) async fn forward(mut body: Body, BodyWriter(parts): BodyWriter) {
+    let mut patience = BEHIND_MAX;
     loop {
-        let part = next(&mut body).await;
+        let asked = Instant::now();
+        let part = next(&mut body, patience).await;
+        // Only waiting for the sender counts, not for the reader.
+        patience = patience.saturating_sub(asked.elapsed());
+        if let Part::Data(bytes) = &part {
+            patience = BEHIND_MAX.min(patience + worth(bytes.len()));
+        }
         let last = !matches!(part, Part::Data(_));
         if parts.send(part).await.is_err() || last {
             return;
@@ -47,10 +58,17 @@ pub(super) async fn forward(mut body: Body, BodyWriter(parts): BodyWriter) {
     }
 }
 
-async fn next(body: &mut Body) -> Part {
-    let frame = tokio::time::timeout(Duration::from_secs(PART_SECONDS_MAX), body.frame()).await;
-    match frame {
-        Err(_) => Part::Failed(io::Error::new(io::ErrorKind::TimedOut, "the sender paused for too long")),
+/// The time that so many bytes may take.
+fn worth(bytes: usize) -> Duration {
+    Duration::from_secs(bytes as u64) / BYTES_PER_SECOND_MIN
+}
+
+async fn next(body: &mut Body, patience: Duration) -> Part {
+    match tokio::time::timeout(patience, body.frame()).await {
+        Err(_) => Part::Failed(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the sender paused for too long, or sends less than 1 KiB a second",
+        )),
         Ok(None) => Part::End,
         Ok(Some(Err(error))) => Part::Failed(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
         // Trailers say nothing here.
@@ -109,7 +127,50 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sender_may_not_pause_for_ever() {
         let (_keep, endless) = http_body_util::channel::Channel::<Bytes, io::Error>::new(1);
-        let part = next(&mut Body::new(endless)).await;
+        let part = next(&mut Body::new(endless), BEHIND_MAX).await;
         assert!(matches!(part, Part::Failed(error) if error.kind() == io::ErrorKind::TimedOut));
+    }
+
+    /// For how many seconds a body is forwarded of which `bytes` come every five seconds; until its end, 400 s.
+    async fn seconds_of(bytes: usize) -> (u64, Option<io::ErrorKind>) {
+        let (mut sender, body) = http_body_util::channel::Channel::<Bytes, io::Error>::new(1);
+        let (writer, mut reader) = pipe();
+        tokio::spawn(async move {
+            for _ in 0..80 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if sender.send_data(vec![b'x'; bytes].into()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        tokio::spawn(forward(Body::new(body), writer));
+        while let Some(part) = reader.parts.recv().await {
+            match part {
+                Part::Data(_) => {}
+                Part::End => return (began.elapsed().as_secs(), None),
+                Part::Failed(error) => return (began.elapsed().as_secs(), Some(error.kind())),
+            }
+        }
+        panic!("neither an end nor a failure");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_of_a_byte_every_five_seconds_is_not_waited_for() {
+        assert_eq!(seconds_of(1).await, (30, Some(io::ErrorKind::TimedOut)));
+        assert_eq!(seconds_of(5 * 512).await, (57, Some(io::ErrorKind::TimedOut)));
+        assert_eq!(seconds_of(5 * 1024).await, (400, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_is_not_the_fault_of_the_sender() {
+        let (mut sender, body) = http_body_util::channel::Channel::<Bytes, io::Error>::new(1);
+        let (writer, mut reader) = pipe();
+        tokio::spawn(async move { while sender.send_data(Bytes::from_static(b"x")).await.is_ok() {} });
+        tokio::spawn(forward(Body::new(body), writer));
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            assert!(matches!(reader.parts.recv().await, Some(Part::Data(_))));
+        }
     }
 }

@@ -30,13 +30,14 @@ pub(super) async fn load<T: Send + 'static>(
 ) -> Result<(UploadReport, T), ApiError> {
     let (writer, reader) = pipe();
     let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.account(source));
+    let organization = source.organization;
     let work = move |engine: &Engine| {
-        let sink = EngineSink { engine, organization: source.organization, clock };
+        let sink = EngineSink { engine, organization, clock };
         let (report, end) = work(reader, &source, &sink);
         tell(&account, &source, &report, end.as_ref().err());
         (report, end)
     };
-    let mut load = pin!(app.store.load(work));
+    let mut load = pin!(app.store.load(organization, work));
     let done = tokio::select! {
         // It may end before the body does: refused, or no log.
         done = &mut load => done,
