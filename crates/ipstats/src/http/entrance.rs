@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use tokio::sync::Notify;
 use tower::Service;
 
 /// The routes of the service and what stands in front of them.
@@ -24,6 +25,8 @@ pub struct Entrance {
     app: Arc<App>,
     routes: Router,
     peer: Option<IpAddr>,
+    /// Told when a request came.
+    begun: Arc<Notify>,
 }
 
 /// The address of the client that a request comes from, as far as trusted proxies tell; an extension of each request
@@ -33,13 +36,23 @@ pub struct ClientAddress(pub IpAddr);
 
 impl Entrance {
     pub(super) fn new(app: Arc<App>, routes: Router) -> Self {
-        Self { app, routes, peer: None }
+        Self { app, routes, peer: None, begun: Arc::default() }
     }
 
     /// The entrance for requests on a connection from `peer`.
     #[must_use]
     pub fn of_peer(&self, peer: IpAddr) -> Self {
-        Self { peer: Some(peer.to_canonical()), ..self.clone() }
+        Self { peer: Some(peer.to_canonical()), begun: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether the connection comes from a trusted proxy.
+    pub(super) fn is_of_proxy(&self) -> bool {
+        self.peer.is_some_and(|peer| self.app.snapshot().proxies.trust(peer))
+    }
+
+    /// Told when the first request of the connection came.
+    pub(super) fn begun(&self) -> Arc<Notify> {
+        Arc::clone(&self.begun)
     }
 
     fn admit<B>(&self, request: &mut Request<B>) {
@@ -106,6 +119,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.begun.notify_one();
         self.admit(&mut request);
         self.routes.call(request)
     }

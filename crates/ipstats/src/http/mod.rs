@@ -20,6 +20,7 @@ mod metadata;
 mod metrics;
 mod odata;
 mod openapi;
+mod peers;
 mod public_urls;
 mod quota;
 mod response_headers;

@@ -1,12 +1,14 @@
 //! Connections: accepted within limits, served, and finished before the process ends.
 
 use super::entrance::Entrance;
+use super::peers::{PeerPlace, Peers};
 use super::tls::Tls;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,8 +24,11 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 100;
 
-/// Longest wait for the head of a request, on a new connection and on an idle one.
+/// Longest wait for the head of a request on an idle connection.
 const HEAD_SECONDS_MAX: u64 = 30;
+
+/// Longest wait for the first head on a new connection.
+const FIRST_HEAD_SECONDS_MAX: u64 = 10;
 
 /// Longest wait for requests under way when the service is told to stop.
 const DRAIN_SECONDS_MAX: u64 = 30;
@@ -56,10 +61,16 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let graceful = GracefulShutdown::new();
+    let (graceful, peers) = (GracefulShutdown::new(), Peers::default());
     while let Some((stream, peer, place)) = accept(&listener, &connections, &mut stop).await {
-        let connection =
-            Connection { entrance: entrance.of_peer(peer.ip()), watcher: graceful.watcher(), _place: place };
+        let entrance = entrance.of_peer(peer.ip());
+        let Some(among_its_own) = peers.enter(peer.ip(), entrance.is_of_proxy()) else { continue };
+        let connection = Connection {
+            entrance,
+            watcher: graceful.watcher(),
+            _place: place,
+            _among_its_own: among_its_own,
+        };
         tokio::spawn(connection.serve(stream, tls.clone(), stop.clone()));
     }
     drop(listener);
@@ -92,11 +103,12 @@ async fn accept(
     }
 }
 
-/// One connection, and its place among those at once.
+/// One connection, and its places among those at once.
 struct Connection {
     entrance: Entrance,
     watcher: Watcher,
     _place: OwnedSemaphorePermit,
+    _among_its_own: PeerPlace,
 }
 
 impl Connection {
@@ -119,13 +131,23 @@ impl Connection {
 
     /// Answers requests until the client or the service has had enough.
     async fn exchange<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let begun = self.entrance.begun();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.entrance));
-        if let Err(error) = self.watcher.watch(connection).await {
+        let mut connection = pin!(self.watcher.watch(connection));
+        let first_head = tokio::time::timeout(Duration::from_secs(FIRST_HEAD_SECONDS_MAX), begun.notified());
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            first_head = first_head => match first_head {
+                Ok(()) => connection.await,
+                Err(_) => return tracing::debug!(seconds = FIRST_HEAD_SECONDS_MAX, "no request came"),
+            },
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
     }

@@ -351,3 +351,35 @@ fn a_head_that_never_ends_keeps_nobody_waiting() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     drop(slow);
 }
+
+/// Whether the service closes a connection on which nothing (more) is sent, within some seconds.
+fn is_closed_within(stream: &mut TcpStream, seconds: u64) -> bool {
+    stream.set_read_timeout(Some(Duration::from_secs(seconds))).unwrap();
+    match stream.read(&mut [0; 16]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn idle_connections_of_one_address_are_limited_and_must_ask_soon() {
+    let target = Target::new();
+    let connect = || TcpStream::connect(&target.service.address).unwrap();
+    let mut idle: Vec<_> = (0..256).map(|_| connect()).collect();
+    idle[0].write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+    assert!(is_closed_within(&mut connect(), 5), "one too many");
+    assert!(!is_closed_within(&mut idle[255], 1), "it has a place");
+    // Not even the beginning of a head helps.
+    assert!(is_closed_within(&mut idle[0], 15));
+    assert!(is_closed_within(&mut idle[255], 5));
+    target.assert_well();
+}
+
+#[test]
+fn a_connection_that_asked_may_be_idle_for_longer_than_a_new_one() {
+    let target = Target::new();
+    let mut stream = TcpStream::connect(&target.service.address).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+    assert!(!is_closed_within(&mut stream, 12));
+}
