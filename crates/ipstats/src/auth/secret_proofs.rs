@@ -1,12 +1,15 @@
 //! Proof of a secret, of an application or of a user, without letting anyone wear the machine out.
 //!
 //! A hash takes tens of milliseconds and 19 MiB on purpose. So hashing runs on blocking threads, one for each core at
-//! most, with a bounded queue; a secret that was right is remembered (as a keyed hash) so that a playbook that fetches
-//! a token for every call costs microseconds; and an owner whose secret was wrong too often has to wait.
+//! most, with a bounded queue, and all that twice: made-up names of users cannot keep applications out. A secret that was right is remembered (as a keyed hash) so that a playbook that fetches
+//! a token for every call costs microseconds; and an owner whose secret was wrong too often is held back.
 //!
-//! Secrets of applications are random: nobody guesses one, so that a remembered one is taken even while the application
-//! has to wait (who guesses does not lock out who knows). Passwords of users can be guessed: there the wait comes first,
-//! and it comes for names that nobody has, too, or it would tell which names there are.
+//! Secrets of applications are random: nobody guesses one, so that what is held back is work only. A remembered secret is
+//! taken all the same, and others are looked at one at a time: who guesses does not lock out who knows. Client ids are no
+//! secret: one that nobody has is refused without any work.
+//!
+//! Passwords of users can be guessed: there nothing is looked at for a while, and that and the work are the same for names
+//! that nobody has, or they would tell which names there are.
 
 use crate::config::{Application, ClientId, User};
 use crate::secret::{Secret, SecretError, SecretHash};
@@ -19,20 +22,23 @@ use quick_cache::sync::Cache;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// Right secrets remembered at once.
 const REMEMBERED_MAX: usize = 1024;
 
-/// Proofs that may run or wait at once: a second or so of work.
+/// Proofs that may run or wait at once, of applications and of users each: a second or so of work.
 const WAITING_MAX: usize = 32;
 
-/// Wrong secrets that an owner may show within [`FAILURE_SECONDS`] before it has to wait.
+/// Wrong secrets that an owner may show within [`FAILURE_SECONDS`] before it is held back.
 const FAILURES_MAX: u32 = 10;
 
 /// The span over which wrong secrets are counted.
 const FAILURE_SECONDS: i64 = 60;
+
+/// After how many seconds an application may try again whose one proof at a time is another's.
+const ALONE_RETRY_SECONDS: u32 = 1;
 
 /// Names of users that nobody has, whose failures are counted at once.
 const STRANGERS_MAX: usize = 4096;
@@ -42,14 +48,22 @@ pub struct SecretProofs {
     remembered: Cache<[u8; 32], ()>,
     /// Keys the hashes of remembered secrets: what leaks from memory cannot be guessed against.
     memory_key: hmac::Key,
-    waiting: Semaphore,
-    running: Arc<Semaphore>,
+    of_applications: Queue,
+    of_users: Queue,
+    /// Where applications that are held back are proved one at a time. Bounded by the configuration.
+    alone: Mutex<HashMap<ClientId, Arc<Semaphore>>>,
     /// One entry a configured owner: bounded by the configuration.
     failures: Mutex<HashMap<Owner, Failures>>,
     /// The same for users that do not exist. Apart, so that made-up names cannot displace real ones.
     strangers: Cache<[u8; 32], Failures>,
-    /// Stands in for the hash of an owner that does not exist, so that it takes as long.
+    /// Stands in for the hash of a user that does not exist, so that it takes as long.
     nobody: SecretHash,
+}
+
+/// Proofs that wait, and those that run.
+struct Queue {
+    waiting: Semaphore,
+    running: Arc<Semaphore>,
 }
 
 /// Whose secret it is.
@@ -93,31 +107,35 @@ impl SecretProofs {
         Ok(Self {
             remembered: Cache::new(REMEMBERED_MAX),
             memory_key,
-            waiting: Semaphore::new(WAITING_MAX),
-            running: Arc::new(Semaphore::new(cores)),
+            of_applications: Queue::new(cores),
+            of_users: Queue::new(cores),
+            alone: Mutex::default(),
             failures: Mutex::default(),
             strangers: Cache::new(STRANGERS_MAX),
             nobody: Secret::generate()?.hash()?,
         })
     }
 
-    /// Whether `secret` is the one of `application`, of which there may be none by that id.
+    /// Whether `secret` is the one of `application`, of which there may be none by that id, or which may have none.
     pub async fn prove_application(
         &self,
         application: Option<&Application>,
         secret: &Secret,
         now: Timestamp,
     ) -> Result<(), SecretRefused> {
-        let owner = application.map(|application| Owner::Application(application.client_id));
-        let hash = application.and_then(|application| application.secret_hash.as_ref());
-        let hash = hash.unwrap_or(&self.nobody).clone();
-        if hash != self.nobody && self.remembered.get(&self.memory_of(&hash, secret)).is_some() {
+        let known = application.and_then(|known| Some((known.client_id, known.secret_hash.as_ref()?)));
+        let (client_id, hash) = known.ok_or(SecretRefused::Wrong)?;
+        let memory = self.memory_of(hash, secret);
+        if self.remembered.get(&memory).is_some() {
             return Ok(());
         }
-        // Client ids are no secret: that there is none may be found out.
-        let Some(owner) = owner else { return self.prove(None, hash, secret, now).await };
-        self.check_failures(owner, now)?;
-        self.prove(Some(owner), hash, secret, now).await
+        let owner = Owner::Application(client_id);
+        let place = match self.check_failures(owner, now) {
+            Ok(()) => None,
+            Err(_) => Some(self.alone(client_id)?),
+        };
+        let is_right = self.of_applications.verify(hash.clone(), secret.clone(), place).await?;
+        self.conclude(is_right, owner, memory, now)
     }
 
     /// Whether `password` is the one of `user`, who is called `name` in `organization`, if there is such a user.
@@ -132,43 +150,37 @@ impl SecretProofs {
         let owner = user.map_or_else(|| stranger(organization, name), |user| Owner::User(user.oid));
         let hash = user.map_or(&self.nobody, |user| &user.password_hash).clone();
         self.check_failures(owner, now)?;
-        if user.is_some() && self.remembered.get(&self.memory_of(&hash, password)).is_some() {
+        let memory = self.memory_of(&hash, password);
+        if user.is_some() && self.remembered.get(&memory).is_some() {
             return Ok(());
         }
-        self.prove(Some(owner), hash, password, now).await
+        // The hash that stands in is computed like any other: it takes as long, and proves nothing.
+        let is_right = self.of_users.verify(hash, password.clone(), None).await? && user.is_some();
+        self.conclude(is_right, owner, memory, now)
     }
 
-    async fn prove(
+    /// Remembers a right secret, and counts a wrong one.
+    fn conclude(
         &self,
-        owner: Option<Owner>,
-        hash: SecretHash,
-        secret: &Secret,
+        is_right: bool,
+        owner: Owner,
+        memory: [u8; 32],
         now: Timestamp,
     ) -> Result<(), SecretRefused> {
-        let key = self.memory_of(&hash, secret);
-        let is_somebodys = hash != self.nobody;
-        // The hash that stands in is computed like any other: it takes as long, and proves nothing.
-        if self.verify(hash, secret.clone()).await? && is_somebodys {
-            self.remembered.insert(key, ());
+        if is_right {
+            self.remembered.insert(memory, ());
             return Ok(());
         }
-        if let Some(owner) = owner {
-            self.count_failure(owner, now);
-        }
+        self.count_failure(owner, now);
         Err(SecretRefused::Wrong)
     }
 
-    async fn verify(&self, hash: SecretHash, secret: Secret) -> Result<bool, SecretRefused> {
-        let waiting = self.waiting.try_acquire().map_err(|_| SecretRefused::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| SecretRefused::Busy)?;
-        let proof = tokio::task::spawn_blocking(move || {
-            let right = hash.verify(&secret);
-            drop(running);
-            right
-        });
-        let right = proof.await.map_err(|_| SecretRefused::Busy)?;
-        drop(waiting);
-        Ok(right)
+    /// The one place of an application that is held back, if it is free.
+    fn alone(&self, client_id: ClientId) -> Result<OwnedSemaphorePermit, SecretRefused> {
+        let mut alone = self.alone.lock();
+        let place = alone.entry(client_id).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        let retry_after_seconds = ALONE_RETRY_SECONDS;
+        Arc::clone(place).try_acquire_owned().map_err(|_| SecretRefused::TooOften { retry_after_seconds })
     }
 
     fn memory_of(&self, hash: &SecretHash, secret: &Secret) -> [u8; 32] {
@@ -178,6 +190,7 @@ impl SecretProofs {
         tag.as_ref().first_chunk().copied().unwrap_or_default()
     }
 
+    /// Whether the owner is held back.
     fn check_failures(&self, owner: Owner, now: Timestamp) -> Result<(), SecretRefused> {
         let failures = match owner {
             Owner::Stranger(name) => self.strangers.get(&name),
@@ -206,6 +219,31 @@ impl SecretProofs {
                 *failures = failures.and_another(now);
             }
         }
+    }
+}
+
+impl Queue {
+    fn new(cores: usize) -> Self {
+        Self { waiting: Semaphore::new(WAITING_MAX), running: Arc::new(Semaphore::new(cores)) }
+    }
+
+    /// Whether `secret` is the one of `hash`. `place` is given back when the work is done, even if nobody waits for it.
+    async fn verify(
+        &self,
+        hash: SecretHash,
+        secret: Secret,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<bool, SecretRefused> {
+        let waiting = self.waiting.try_acquire().map_err(|_| SecretRefused::Busy)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| SecretRefused::Busy)?;
+        let proof = tokio::task::spawn_blocking(move || {
+            let right = hash.verify(&secret);
+            drop((running, place));
+            right
+        });
+        let right = proof.await.map_err(|_| SecretRefused::Busy)?;
+        drop(waiting);
+        Ok(right)
     }
 }
 

@@ -239,19 +239,43 @@ async fn an_application_gets_tokens_of_its_own_organization_only() {
 }
 
 #[tokio::test]
-async fn too_many_wrong_secrets_have_to_wait_but_a_proven_secret_does_not() {
+async fn who_guesses_gets_one_guess_at_a_time_and_does_not_lock_out_who_knows() {
     let app = TestApp::new();
-    assert_eq!(granted().send(&app).await.status, StatusCode::OK);
-    for _ in 0..10 {
-        assert_eq!(refusal(&granted().set("client_secret", "wrong").send(&app).await).0, 401);
+    let wrong = || granted().set("client_secret", "wrong");
+    let two = async || {
+        let (one, other) = tokio::join!(wrong().send(&app), wrong().send(&app));
+        [one, other]
+    };
+    for _ in 0..5 {
+        assert_eq!(two().await.map(|answer| refusal(&answer).0), [401, 401]);
     }
     app.token_clock.advance(20);
-    let answer = granted().set("client_secret", "wrong").send(&app).await;
-    assert_eq!(refusal(&answer), (429, "temporarily_unavailable".to_owned()));
-    assert_eq!(answer.header("retry-after"), "40");
-    assert_eq!(granted().send(&app).await.status, StatusCode::OK, "who guesses does not lock out who knows");
+    let [one, other] = two().await;
+    assert_eq!(refusal(&one).0, 401);
+    assert_eq!(refusal(&other), (429, "temporarily_unavailable".to_owned()));
+    assert_eq!(other.header("retry-after"), "1");
+    // The service has just been started: nothing is remembered.
+    assert_eq!(granted().send(&app).await.status, StatusCode::OK);
+    let (guess, known) = tokio::join!(wrong().send(&app), granted().send(&app));
+    assert_eq!((refusal(&guess).0, known.status), (401, StatusCode::OK), "a proven secret waits for nobody");
     app.token_clock.advance(40);
-    assert_eq!(refusal(&granted().set("client_secret", "wrong").send(&app).await).0, 401);
+    assert_eq!(two().await.map(|answer| refusal(&answer).0), [401, 401]);
+}
+
+#[tokio::test]
+async fn made_up_client_ids_do_not_keep_applications_out() {
+    let app = Arc::new(TestApp::new());
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let app = Arc::clone(&app);
+        strangers.spawn(async move {
+            let made_up = uuid::Uuid::new_v4().to_string();
+            granted().set("client_id", &made_up).send(&app).await.status.as_u16()
+        });
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(granted().send(&app).await.status, StatusCode::OK);
+    assert_eq!(strangers.join_all().await, [401; 100]);
 }
 
 #[tokio::test]

@@ -220,3 +220,20 @@ async fn an_application_that_is_removed_or_loses_its_permission_is_refused_at_on
     assert_eq!(answer.error().0, 401);
     assert!(answer.message().contains("not known here any more"), "{}", answer.message());
 }
+
+#[tokio::test]
+async fn made_up_user_names_do_not_keep_applications_out() {
+    let app = Arc::new(app());
+    let mut strangers = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let app = Arc::clone(&app);
+        strangers.spawn(async move {
+            let made_up = uuid::Uuid::new_v4().to_string();
+            signing_in().set("username", &made_up).send(&app).await.status.as_u16()
+        });
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(granted().send(&app).await.status, StatusCode::OK);
+    let statuses = strangers.join_all().await;
+    assert!(statuses.contains(&503), "the queue was full: {statuses:?}");
+}
