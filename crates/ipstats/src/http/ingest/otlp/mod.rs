@@ -42,18 +42,20 @@ async fn logs(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answered, OtlpError> {
-    let encoding = Encoding::of(&headers).map_err(|error| OtlpError(Encoding::Json, error))?;
-    take_in(&app, encoding, sender, &headers, body).await.map_err(|error| OtlpError(encoding, error))
+    let encoding = Encoding::of(&headers);
+    let answered_in = *encoding.as_ref().unwrap_or(&Encoding::Json);
+    take_in(&app, encoding, sender, &headers, body).await.map_err(|error| OtlpError(answered_in, error))
 }
 
 async fn take_in(
     app: &App,
-    encoding: Encoding,
+    encoding: Result<Encoding, ApiError>,
     sender: Result<Sender, ApiError>,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answered, ApiError> {
     let Sender(source) = sender?;
+    let encoding = encoding?;
     let encodings = encodings(headers)?;
     let (report, ()) = deliver(app, &source, encodings, body, LOGS_BYTES_MAX, move |body, delivery| {
         read(encoding, body, delivery)
@@ -73,7 +75,7 @@ fn read(encoding: Encoding, body: DecodedBody, delivery: &mut Delivery<'_>) -> R
 
 impl Encoding {
     fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let content_type = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+        let content_type = headers.get(CONTENT_TYPE).map_or("(none)", |value| value.to_str().unwrap_or("?"));
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         match media_type.to_ascii_lowercase().as_str() {
             "application/x-protobuf" => Ok(Self::Protobuf),

@@ -103,6 +103,13 @@ async fn failures_are_statuses_of_grpc() {
     let answer = app.post_otlp("application/json", "Bearer x", good.clone()).await;
     assert_eq!((answer.status.as_u16(), answer.json()["code"].as_i64()), (401, Some(16)));
     assert_eq!(app.post_otlp("text/plain", &bearer(0), good).await.status.as_u16(), 415);
+    let bare =
+        |request: axum::http::request::Builder| request.method(Method::POST).body(Body::from("{}")).unwrap();
+    let answer = app.send(bare(get("/v1/logs"))).await;
+    assert_eq!(answer.status.as_u16(), 401, "who asks is seen before how: {}", answer.text);
+    let answer = app.send(bare(get("/v1/logs").header("Authorization", bearer(0)))).await;
+    assert_eq!(answer.status.as_u16(), 415);
+    assert!(answer.text.contains("content type (none)"), "{}", answer.text);
     let answer = app.post_otlp("application/json", &bearer(0), "{").await;
     assert_eq!((answer.status.as_u16(), answer.json()["code"].as_i64()), (400, Some(3)));
     assert_eq!(app.get(IP_PATH).await.status, StatusCode::NOT_FOUND, "nothing was recorded");
