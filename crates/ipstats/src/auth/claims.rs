@@ -2,14 +2,20 @@
 
 use crate::config::ClaimPath;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+
+/// Times with a fraction are below this: from here on, doubles are not exact to the second (2^53).
+const FRACTION_SECONDS_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Claims of a token that came in: those that mean the same whoever issued it, and all others.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
     pub(super) aud: Audience,
+    /// In whole seconds, as `nbf`: a fraction is rounded to the stricter side.
+    #[serde(deserialize_with = "rounded_down")]
     pub(super) exp: i64,
+    #[serde(default, deserialize_with = "rounded_up")]
     pub(super) nbf: Option<i64>,
     /// A token that is bound to a key is no bearer token.
     #[serde(default, deserialize_with = "present")]
@@ -86,6 +92,25 @@ impl Claims {
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
+}
+
+/// A `NumericDate` (RFC 7519, section 2): a number of seconds, with a fraction or without.
+fn rounded_down<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    whole_seconds(&Number::deserialize(deserializer)?, f64::floor)
+}
+
+fn rounded_up<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let number = Option::<Number>::deserialize(deserializer)?;
+    number.map(|number| whole_seconds(&number, f64::ceil)).transpose()
+}
+
+fn whole_seconds<E: serde::de::Error>(number: &Number, round: fn(f64) -> f64) -> Result<i64, E> {
+    if let Some(seconds) = number.as_i64() {
+        return Ok(seconds);
+    }
+    let seconds = number.as_f64().map(round).filter(|seconds| seconds.abs() < FRACTION_SECONDS_MAX);
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in range")]
+    seconds.map(|seconds| seconds as i64).ok_or_else(|| E::custom("no time in seconds"))
 }
 
 /// Claims of a token that is issued, as Entra shapes them.

@@ -8,7 +8,7 @@ use super::provider::{NoKey, Provider};
 use super::reading::Reading;
 use super::signing_key::ALGORITHM;
 use super::verifier::TokenRefused;
-use crate::config::{ClaimPath, IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER, tenant_in};
+use crate::config::{ClaimPath, IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER};
 use ipstats_model::{Organization, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -67,18 +67,21 @@ impl Issuers {
         self
     }
 
-    /// Trusts `entries`, and never over what is trusted already. Keys that were fetched for `before` are kept where
+    /// Trusts `entries`, and never over what is trusted already. A name that is written out is that entry's, whatever
+    /// entries of many tenants cover it, above or below. Keys that were fetched for `before` are kept where
     /// they come from the same place.
     #[must_use]
     pub fn with_outside(mut self, entries: &[IssuerEntry], before: Option<&Self>) -> Self {
-        for entry in entries {
+        let (multi_tenant, written_out): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.is_multi_tenant());
+        for entry in written_out.into_iter().chain(multi_tenant) {
             let known = before.iter().flat_map(|before| &before.providers);
             let known = known.into_iter().find(|provider| provider.is_of(&entry.name, &entry.keys));
             let provider =
                 known.cloned().unwrap_or_else(|| Arc::new(Provider::new(&entry.name, &entry.keys)));
             self.providers.push(Arc::clone(&provider));
             let issuer = Arc::new(Outside::new(entry, provider));
-            for (name, tenant) in names(entry) {
+            for (name, tenant) in entry.issuer_names() {
                 let issuer = Issuer::Outside { tenant, issuer: Arc::clone(&issuer) };
                 self.by_name.entry(name).or_insert(issuer);
             }
@@ -96,17 +99,6 @@ impl Issuers {
 
     pub(super) fn figures(&self, now: Timestamp) -> Vec<IssuerFigures> {
         self.providers.iter().map(|provider| provider.figures(now)).collect()
-    }
-}
-
-/// The names under which an issuer issues, and the tenant in each.
-fn names(entry: &IssuerEntry) -> Vec<(String, Option<Organization>)> {
-    match &entry.organization {
-        OrganizationRule::TenantId(allowed) if entry.issuer.contains(TENANT_PLACEHOLDER) => {
-            let name = |tenant: &Organization| entry.issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string());
-            allowed.iter().map(|tenant| (name(tenant), Some(*tenant))).collect()
-        }
-        _ => vec![(entry.issuer.clone(), tenant_in(&entry.issuer))],
     }
 }
 

@@ -65,11 +65,58 @@ pub(super) fn read(
     audiences: &[String],
     place: &Place<'_>,
 ) -> Vec<IssuerEntry> {
-    let (mut names, mut issuers) = (HashSet::new(), HashSet::new());
+    let mut taken = Taken::default();
     let sections = root.sections("issuers").into_iter();
-    sections
-        .filter_map(|section| issuer(section, organizations, audiences, place, &mut names, &mut issuers))
-        .collect()
+    sections.filter_map(|section| issuer(section, organizations, audiences, place, &mut taken)).collect()
+}
+
+/// What the tables above have taken.
+#[derive(Default)]
+struct Taken {
+    names: HashSet<String>,
+    issuers: HashSet<String>,
+    /// Names of issuers with [`TENANT_PLACEHOLDER`], with each tenant in its place.
+    expanded: HashSet<String>,
+}
+
+impl IssuerEntry {
+    /// Whether it issues for many tenants.
+    pub fn is_multi_tenant(&self) -> bool {
+        self.issuer.contains(TENANT_PLACEHOLDER)
+    }
+
+    /// The names under which it issues, and the tenant in each.
+    pub fn issuer_names(&self) -> Vec<(String, Option<Organization>)> {
+        if self.is_multi_tenant() {
+            let expanded = expanded(&self.issuer, &self.organization);
+            return expanded.map(|(name, tenant)| (name, Some(tenant))).collect();
+        }
+        vec![(self.issuer.clone(), tenant_in(&self.issuer))]
+    }
+}
+
+/// The names of an issuer of many tenants, with each tenant that it may speak for in its place.
+fn expanded(issuer: &str, rule: &OrganizationRule) -> impl Iterator<Item = (String, Organization)> {
+    let tenants = match rule {
+        OrganizationRule::TenantId(allowed) => allowed.as_slice(),
+        OrganizationRule::Fixed(_) | OrganizationRule::Claim { .. } => &[],
+    };
+    tenants.iter().map(move |tenant| (issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string()), *tenant))
+}
+
+/// Reports a name that an issuer of many tenants shares with another such one. With one that is written out it may: that
+/// one is meant.
+fn check_expanded(section: &Section<'_>, issuer: &str, rule: &OrganizationRule, taken: &mut HashSet<String>) {
+    if !issuer.contains(TENANT_PLACEHOLDER) {
+        return;
+    }
+    let names: HashSet<_> = expanded(issuer, rule).map(|(name, _)| name).collect();
+    if let Some(name) = names.iter().filter(|name| taken.contains(*name)).min() {
+        let why =
+            format_args!("an issuer above that has {{tenantid}} in it, too, covers {name}: it must be one");
+        section.problem("issuer", why);
+    }
+    taken.extend(names);
 }
 
 fn issuer(
@@ -77,8 +124,7 @@ fn issuer(
     organizations: &[OrganizationEntry],
     audiences: &[String],
     place: &Place<'_>,
-    names: &mut HashSet<String>,
-    issuers: &mut HashSet<String>,
+    taken: &mut Taken,
 ) -> Option<IssuerEntry> {
     let name = section.require::<Name>("name");
     let issuer = section.require::<Name>("issuer");
@@ -97,9 +143,12 @@ fn issuer(
         organization_rule(&mut section, issuer.as_ref().map_or("", |issuer| &issuer.0), kind, organizations);
     let keys = issuer_keys::read(&mut section, issuer.as_ref().map_or("", |issuer| &issuer.0), place);
     let claims = claims::read(section.section("claims"), kind);
-    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
-    let issuer = issuer.filter(|issuer| unique(&section, "issuer", issuer.0.clone(), issuers));
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), &mut taken.names));
+    let issuer = issuer.filter(|issuer| unique(&section, "issuer", issuer.0.clone(), &mut taken.issuers));
     let issuer = issuer.filter(|issuer| is_outside(&section, &issuer.0, place.public_urls));
+    if let (Some(issuer), Some(rule)) = (&issuer, &organization) {
+        check_expanded(&section, &issuer.0, rule, &mut taken.expanded);
+    }
     section.finish();
     Some(IssuerEntry {
         name: name?.0,

@@ -434,9 +434,23 @@ fn an_outside_issuer_has_defaults_and_is_shown_as_it_can_be_read_again() {
 #[test]
 fn what_does_not_go_together_about_an_issuer_is_refused_with_its_place() {
     let entra = "issuer = 'https://login.example/{tenantid}/v2.0'\n";
+    let two = |one: &str, other: &str| {
+        let url = "https://login.example";
+        format!("issuer = '{url}/{one}/'\n[[issuers]]\nname = 'other'\nissuer = '{url}/{other}/'\n")
+    };
+    let expanded = two("{tenantid}", CONTOSO);
+    assert!(
+        Config::load_in(&with_issuer(&expanded).flags(), &Environment::default()).is_ok(),
+        "one is exact"
+    );
     let other = "issuer = 'https://id.example/'\nkind = 'rfc9068'\n";
     for (settings, expected) in [
         (format!("{entra}organization = 'contoso'"), ":7:16: issuers[0].organization: leave it out"),
+        (two(CONTOSO, CONTOSO), ":9:10: issuers[1].issuer: already used above"),
+        (
+            two(&format!("{{tenantid}}/{CONTOSO}"), &format!("{CONTOSO}/{{tenantid}}")),
+            ":9:10: issuers[1].issuer: an issuer above that has {tenantid} in it, too, covers https://login.example/",
+        ),
         (
             format!("{entra}kind = 'keycloak'\norganization = 'contoso'"),
             ":6:10: issuers[0].issuer: {tenantid} is known",

@@ -113,6 +113,39 @@ async fn the_key_of_one_issuer_in_the_name_of_another() {
 }
 
 #[tokio::test]
+async fn a_key_of_all_tenants_for_a_tenant_whose_issuer_is_written_out() {
+    let (common, exact) = (Idp::start("/{tenantid}/v2.0").await, Idp::start("/v2.0").await);
+    exact.publish(&[public("two", &RSA[1], Algorithm::RS256)]);
+    let issuer = common.issuer().replace("{tenantid}", CONTOSO);
+    exact.state.lock().unwrap().issuer.clone_from(&issuer);
+    let discovery = format!("discovery_url = '{}/'", exact.address);
+    let exact = settings(&exact, &discovery).replace("'idp'", "'exact'");
+    let common_settings = settings(&common, "");
+    for order in [[&common_settings, &exact], [&exact, &common_settings]] {
+        let app = super::app(&order.map(String::as_str).concat());
+        assert_refused(&app, &sign(&entra_claims(&common)), "known key").await;
+        let token = encode(&header("two"), &entra_claims(&common), &RSA[1]).unwrap();
+        assert_eq!(app.get_as(&token, PATH).await.status.as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn times_with_a_fraction_give_no_time_away() {
+    let (idp, app) = entra().await;
+    let skew = 60.0;
+    #[expect(clippy::cast_precision_loss, reason = "seconds are far from 2^53")]
+    let now = time(TOKEN_NOW).second() as f64;
+    let claims = |name, value: f64| with(entra_claims(&idp), name, json!(value));
+    assert_eq!(status(&app, &claims("exp", now + 3600.5)).await, 200);
+    assert_eq!(status(&app, &claims("nbf", now - 0.5)).await, 200);
+    assert_refused(&app, &sign(&claims("exp", now - skew + 0.5)), "expired").await;
+    assert_refused(&app, &sign(&claims("nbf", now + skew + 0.5)), "not valid yet").await;
+    for (name, value) in [("exp", 1e300), ("nbf", -1e300)] {
+        assert_refused(&app, &sign(&claims(name, value)), "malformed").await;
+    }
+}
+
+#[tokio::test]
 async fn another_tenants_tid() {
     let (idp, app) = entra().await;
     for tenant in [FABRIKAM, "33333333-3333-4333-8333-333333333333", "contoso"] {
