@@ -9,6 +9,7 @@ use crate::ingest::{UnknownEncoding, UploadError};
 use crate::limit::NoRoom;
 use crate::store::StoreError;
 use crate::telemetry::chain;
+use crate::visible::Visible;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -236,9 +237,10 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// An error and its causes, for the log. What the client sent may be in it: it cannot begin a new line.
+/// An error and its causes, for the log. What the client sent may be in it: it cannot begin a new line, steer a terminal or
+/// turn the direction of reading.
 pub(super) fn logged(error: &(dyn Error + 'static)) -> String {
-    chain(error).replace(char::is_control, "\u{fffd}")
+    Visible(chain(error)).to_string()
 }
 
 #[cfg(test)]
@@ -266,5 +268,7 @@ mod tests {
         let error =
             ApiError::from("1.2.3.4\nINFO all is well".parse::<ipstats_model::CanonicalIp>().unwrap_err());
         assert!(!logged(&error).contains('\n'));
+        let error = ApiError::UnknownRoute("/\u{202e}\u{2028}\u{1b}x".to_owned());
+        assert_eq!(logged(&error), "There is nothing at /\\u{202e}\\u{2028}\\u{1b}x.");
     }
 }
