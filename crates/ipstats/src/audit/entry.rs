@@ -40,12 +40,14 @@ pub enum Actor {
     Caller(Arc<Caller>),
     /// With an ingest key.
     Source(Arc<IngestSource>),
-    /// For a token: the organization in the path and, where it was told, the client.
+    /// For a token: the organization in the path and, as far as the request names such as are known there, for whom.
     Client {
         /// Whose token it would be.
         organization: Organization,
-        /// The `client_id` of the request.
+        /// The application's `client_id`.
         client_id: Option<String>,
+        /// The name of the user who signs in.
+        user: Option<String>,
     },
 }
 
@@ -72,7 +74,8 @@ impl Actor {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Caller(caller) => caller.user(),
-            Self::Source(_) | Self::Client { .. } => None,
+            Self::Source(_) => None,
+            Self::Client { user, .. } => user.as_deref(),
         }
     }
 }
@@ -177,6 +180,7 @@ mod tests {
             actor: Some(Actor::Client {
                 organization: Organization::from_bytes([0x11; 16]),
                 client_id: Some("so\"ar\n".to_owned()),
+                user: None,
             }),
             client: Some([192, 0, 2, 1].into()),
             asked: Some(Asked::Ip { ip: "10.0.0.1".parse().unwrap(), look_back_hours: 48 }),

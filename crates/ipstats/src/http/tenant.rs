@@ -23,7 +23,8 @@ impl FromRequestParts<Arc<App>> for Tenant {
             return Err(TokenError::OnlyOutsideIssuers);
         }
         let organization = snapshot.tenant(&tenant).ok_or(TokenError::Tenant(tenant))?;
-        Trail::of(&parts.extensions).note_actor(Actor::Client { organization, client_id: None });
+        let actor = Actor::Client { organization, client_id: None, user: None };
+        Trail::of(&parts.extensions).note_actor(actor);
         Ok(Self(organization))
     }
 }

@@ -9,6 +9,8 @@ use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
 use super::token_error::TokenError;
 use super::token_form::{Credentials, Form};
+use super::trail::Trail;
+use crate::audit::Actor;
 use crate::auth::{IssueError, IssuedToken, SecretRefused, TOKEN_SECONDS, TokenVersion};
 use crate::config::Application;
 use crate::secret::Secret;
@@ -74,11 +76,12 @@ type Answer = ([(HeaderName, HeaderValue); 1], Json<TokenAnswer>);
 pub(super) async fn post_v1(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    trail: Trail,
     url: AskedUrl,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
-    issue(&app, TokenVersion::V1, organization, &url, &headers, body).await
+    issue(&app, TokenVersion::V1, organization, &trail, &url, &headers, body).await
 }
 
 #[utoipa::path(
@@ -97,25 +100,28 @@ pub(super) async fn post_v1(
 pub(super) async fn post_v2(
     State(app): State<Arc<App>>,
     Tenant(organization): Tenant,
+    trail: Trail,
     url: AskedUrl,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
-    issue(&app, TokenVersion::V2, organization, &url, &headers, body).await
+    issue(&app, TokenVersion::V2, organization, &trail, &url, &headers, body).await
 }
 
 async fn issue(
     app: &App,
     version: TokenVersion,
     organization: Organization,
+    trail: &Trail,
     url: &AskedUrl,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
     let form = Form(to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| TokenError::Body)?);
-    let grant = form.require("grant_type")?;
     let snapshot = &*app.whole_snapshot();
     let credentials = form.credentials(headers);
+    trail.note_actor(actor(snapshot, organization, &form, credentials.as_ref().ok()));
+    let grant = form.require("grant_type")?;
     let request = |credentials| {
         let now = app.token_clock.now();
         TokenRequest { app, snapshot, organization, version, url, form, credentials, now }
@@ -124,6 +130,26 @@ async fn issue(
         "client_credentials" => request(credentials?).application_token().await,
         "password" => request(credentials?).user_token().await,
         _ => Err(TokenError::GrantType(grant)),
+    }
+}
+
+/// For whom a token is asked, whatever becomes of it. Names that nobody has are left out: they may be secrets in the wrong
+/// field.
+fn actor(
+    snapshot: &Snapshot,
+    organization: Organization,
+    form: &Form,
+    credentials: Option<&Credentials>,
+) -> Actor {
+    let application = credentials
+        .and_then(|credentials| snapshot.registry.application(organization, &credentials.client_id));
+    let signs_in = matches!(form.find("grant_type"), Ok(Some(grant)) if grant == "password");
+    let name = form.find("username").ok().flatten().filter(|_| signs_in);
+    let user = name.and_then(|name| snapshot.registry.user(organization, &name));
+    Actor::Client {
+        organization,
+        client_id: application.map(|application| application.client_id.to_string()),
+        user: user.map(|user| user.name.clone()),
     }
 }
 

@@ -93,7 +93,7 @@ async fn logs_and_tokens_are_decisions_too() {
     let expected = [
         format!("ingest {CONTOSO} contoso zeek null null 400 BadRequest"),
         "ingest null null null null 401 Unauthorized".to_owned(),
-        format!("token {CONTOSO} null null null 401 invalid_client"),
+        format!("token {CONTOSO} {READER} null null 401 invalid_client"),
     ];
     assert_eq!(lines.iter().map(stable).collect::<Vec<_>>(), expected);
     assert!(!text.contains(&key) && !text.contains("wrong"), "{text}");

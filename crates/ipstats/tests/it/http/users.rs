@@ -237,3 +237,42 @@ async fn made_up_user_names_do_not_keep_applications_out() {
     let statuses = strangers.join_all().await;
     assert!(statuses.contains(&503), "the queue was full: {statuses:?}");
 }
+
+#[tokio::test]
+async fn the_audit_log_names_who_signs_in_if_there_is_such_a_one() {
+    let settings = ["audit_log = 'audit.log'\n", &applications(), &users()].concat();
+    let app = TestApp::with(&settings, &[]);
+    for request in [
+        signing_in(),
+        signing_in().set("password", "typed wrong"),
+        signing_in().without("password"),
+        signing_in().set("username", PASSWORD),
+        signing_in().set("client_id", PASSWORD),
+        granted().and("username", "ana@contoso.example"),
+    ] {
+        request.send(&app).await;
+    }
+    let file = app.config.data_dir.with_file_name("audit.log");
+    let mut text = String::new();
+    for _ in 0..500 {
+        text = fs::read_to_string(&file).unwrap();
+        if text.lines().count() == 6 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let named: Vec<_> =
+        lines.map(|line| json!([line["application"], line["user"], line["status"]])).collect();
+    let ana = "ana@contoso.example";
+    let expected = [
+        json!([NOTEBOOK, ana, 200]),
+        json!([NOTEBOOK, ana, 400]),
+        json!([NOTEBOOK, ana, 400]),
+        json!([NOTEBOOK, null, 400]),
+        json!([null, ana, 400]),
+        json!([READER, null, 200]),
+    ];
+    assert_eq!(named, expected);
+    assert!(!text.contains(PASSWORD) && !text.contains("typed wrong"), "{text}");
+}
