@@ -1,8 +1,9 @@
 //! Proof of a secret, of an application or of a user, without letting anyone wear the machine out.
 //!
 //! A hash takes tens of milliseconds and 19 MiB on purpose. So hashing runs on blocking threads, one for each core at
-//! most, with a bounded queue, and all that twice: made-up names of users cannot keep applications out. A secret that was right is remembered (as a keyed hash) so that a playbook that fetches
-//! a token for every call costs microseconds; and an owner whose secret was wrong too often is held back.
+//! most, with a bounded queue, and all that twice: made-up names of users cannot keep applications out. A secret that was
+//! right is remembered (as a keyed hash) so that a playbook that fetches a token for every call costs microseconds; and an
+//! owner whose secret was wrong too often is held back.
 //!
 //! Secrets of applications are random: nobody guesses one, so that what is held back is work only. A remembered secret is
 //! taken all the same, and others are looked at one at a time: who guesses does not lock out who knows. Client ids are no
