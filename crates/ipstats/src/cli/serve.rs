@@ -154,6 +154,7 @@ fn serve_rereading(
             tokio::spawn(http::serve(listener, http::metrics_router(&app), None, stop.clone()));
         }
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
+        tls.iter().for_each(warn_of_expiry);
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
         sources.borrow_mut().run(&wanted)?;
         let keys = tokio::spawn({
@@ -181,9 +182,8 @@ fn serve_rereading(
 /// Looks at the certificate now and every day.
 async fn watch_expiry(tls: Option<Tls>) {
     let Some(tls) = tls else { return };
-    let mut days = tokio::time::interval(EXPIRY_CHECKED_EVERY);
     loop {
-        days.tick().await;
+        tokio::time::sleep(EXPIRY_CHECKED_EVERY).await;
         warn_of_expiry(&tls);
     }
 }
