@@ -37,6 +37,23 @@ python_packages() {
     "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$source/requirements.txt"
 }
 
+# libraries PACKAGES…: libraries of Debian that an unpacked program needs.
+libraries() {
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# Debian's packages of packages.txt, unpacked and not installed: daemons of one kind exclude each other there, and would start.
+unpacked_packages() {
+    local packages folder
+    mapfile -t packages <"$source/packages.txt"
+    folder=$(mktemp -d)
+    chmod 755 "$folder"
+    (cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root "${packages[@]}")
+    for package in "$folder"/*.deb; do dpkg-deb --extract "$package" "$place"; done
+    rm -r "$folder"
+}
+
 # To be called last: from now on tests find the peer.
 installed() {
     cat "${pins[@]}" >"$place/installed"
