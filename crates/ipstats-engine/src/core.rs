@@ -13,21 +13,10 @@ use crate::options::MemoryPlan;
 use crate::question::Parts;
 use crate::state::Contact;
 use crate::tiles::TileCache;
-use ipstats_model::{Admission, Batch, CanonicalIp, Organization, Timestamp, admission};
+use ipstats_model::{Admission, Batch, CanonicalIp, Organization, Recorded, Timestamp, admission};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// What became of the connections of an acknowledged batch.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// Durable and answerable.
-    pub counted: u64,
-    /// Left out: older than the retained 30 days.
-    pub too_old: u64,
-    /// Left out: more than 5 minutes ahead of the clock.
-    pub too_far_ahead: u64,
-}
 
 /// Most contacts that are folded for an answer at hand: some microseconds.
 const CONTACTS_AT_HAND_MAX: usize = 64;

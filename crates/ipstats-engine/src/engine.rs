@@ -1,7 +1,7 @@
 //! The engine as its callers see it.
 
 use crate::contacts::IpHasher;
-use crate::core::{Core, Recorded};
+use crate::core::Core;
 use crate::devices::Devices;
 use crate::disk::{Disk, DiskError};
 use crate::error::{OpenError, ReadError, RecordError, StoreError};
@@ -13,7 +13,10 @@ use crate::options::{MemoryPlan, Options};
 use crate::recovery::{self, Recovered};
 use crate::tiles::TileCache;
 use crate::watermark::Watermark;
-use ipstats_model::{Batch, CanonicalIp, Day, IpStatistics, Minute, Organization, Timestamp, Window};
+use ipstats_model::{
+    Batch, CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, Minute, Organization, Recorded,
+    Timestamp, Window,
+};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,24 +31,6 @@ pub struct Engine {
     maintenance: Maintenance,
     core: Arc<Core>,
     _folder: DataFolder,
-}
-
-/// One device behind an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceContact {
-    /// The device's name.
-    pub device: String,
-    /// Minute of its last contact.
-    pub last: Minute,
-}
-
-/// Distinct devices on one UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DayPrevalence {
-    /// The day.
-    pub day: Day,
-    /// Devices with a contact on it.
-    pub prevalence: u64,
 }
 
 /// Whether the engine acknowledges records.

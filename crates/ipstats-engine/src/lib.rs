@@ -33,8 +33,7 @@ mod tile;
 mod tiles;
 mod watermark;
 
-pub use core::Recorded;
-pub use engine::{DayPrevalence, DeviceContact, Engine, Figures, Health};
+pub use engine::{Engine, Figures, Health};
 pub use error::{OpenError, ReadError, RecordError};
 pub use folder::FolderError;
 pub use options::Options;

@@ -31,6 +31,17 @@ pub struct Row {
     pub at: Timestamp,
 }
 
+/// What became of the connections of a batch that a store acknowledged.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Durable and answerable.
+    pub counted: u64,
+    /// Left out: older than the retained 30 days.
+    pub too_old: u64,
+    /// Left out: more than 5 minutes ahead of the clock.
+    pub too_far_ahead: u64,
+}
+
 /// The text cannot name a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceNameError {

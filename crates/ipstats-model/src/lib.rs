@@ -12,9 +12,9 @@ mod statistics;
 mod time;
 mod window;
 
-pub use batch::{Batch, DeviceNameError, Row};
+pub use batch::{Batch, DeviceNameError, Recorded, Row};
 pub use ip::{CanonicalIp, InvalidIpAddress, IpText};
 pub use organization::{InvalidOrganization, Organization};
-pub use statistics::IpStatistics;
+pub use statistics::{DayPrevalence, DeviceContact, IpStatistics};
 pub use time::{Day, InvalidTimestamp, Minute, Timestamp};
 pub use window::{Admission, InvalidLookBack, LookBack, Window, admission, retention_start};

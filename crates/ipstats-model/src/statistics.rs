@@ -1,6 +1,6 @@
-//! The answer.
+//! The answer, and what is behind it.
 
-use crate::time::Timestamp;
+use crate::time::{Day, Minute, Timestamp};
 
 /// What an organization's telemetry says about one IP over one window. Exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,4 +18,22 @@ pub enum IpStatistics {
     NotInWindow,
     /// Not contacted in the retained 30 days.
     Unknown,
+}
+
+/// One device behind an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceContact {
+    /// The device's name.
+    pub device: String,
+    /// Minute of its last contact.
+    pub last: Minute,
+}
+
+/// Distinct devices on one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayPrevalence {
+    /// The day.
+    pub day: Day,
+    /// Devices with a contact on it.
+    pub prevalence: u64,
 }

@@ -1,9 +1,9 @@
 //! The naive model: every accepted contact in a list, every answer a scan of it.
 
-use ipstats_engine::{DayPrevalence, DeviceContact, Engine, ReadError};
+use ipstats_engine::{Engine, ReadError};
 use ipstats_model::{
-    Admission, Batch, CanonicalIp, Day, IpStatistics, LookBack, Minute, Organization, Timestamp, Window,
-    admission,
+    Admission, Batch, CanonicalIp, Day, DayPrevalence, DeviceContact, IpStatistics, LookBack, Minute,
+    Organization, Timestamp, Window, admission,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,8 +9,8 @@ mod stories;
 use super::{output, serve, token};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Flags};
-use crate::ingest::{EngineSink, Sink, Stop};
-use crate::store::open_engine;
+use crate::ingest::{Sink, Stop, StoreSink};
+use crate::store::Store;
 use anyhow::{Context, bail};
 use clap::Args;
 use ipstats_model::{Batch, CanonicalIp, Timestamp};
@@ -73,14 +73,14 @@ pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 /// Fills the data folder, and asks about the interesting addresses.
 fn make_up(config: &Config, clock: &Clock, seed: u64, stop: &Stop) -> anyhow::Result<Found> {
     let organization = config.organization(None)?;
-    let engine = open_engine(config, clock)?;
+    let store = Store::open(config, clock)?;
     let month = Month::ending_at(clock.now(), seed)?;
-    let sink = EngineSink { engine: &engine, organization, clock: clock.clone() };
+    let sink = StoreSink { store: &store, organization, clock: clock.clone() };
     let mut recorder = Recorder { sink, batch: Batch::new(), connections: 0, stop };
     month.happen(&mut recorder)?;
     recorder.flush()?;
-    let found = Found::ask(&engine, organization, &month, recorder.connections)?;
-    engine.close().context("the sample data cannot be written")?;
+    let found = Found::ask(&store, organization, &month, recorder.connections)?;
+    store.close_here().context("the sample data cannot be written")?;
     Ok(found)
 }
 
@@ -112,7 +112,7 @@ fn stop_on_signal() -> anyhow::Result<Stop> {
 
 /// Puts what happened into batches, and these into the store.
 struct Recorder<'a> {
-    sink: EngineSink<'a>,
+    sink: StoreSink<'a>,
     batch: Batch,
     connections: u64,
     stop: &'a Stop,

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, FirstStart, Flags, Scheme};
 use crate::http::{self, App, Identity, Shutdown, Tls};
 use crate::sources::Sources;
-use crate::store::{Store, check_clock, open_engine};
+use crate::store::{Store, check_clock};
 use crate::telemetry;
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -133,11 +133,10 @@ fn serve_rereading(
     let identity = config.tls.as_ref().map(Identity::load).transpose()?;
     let tls = identity.map(Tls::new);
     let key = SigningKey::load_or_create(&config.data_dir)?;
-    let engine = open_engine(config, &clock)?;
-    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+    let store = Arc::new(Store::open(config, &clock)?);
+    if let Err(behind) = check_clock(&clock, store.newest_event_here()?) {
         tracing::error!("{behind}");
     }
-    let store = Arc::new(Store::new(engine));
     let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
     let wanted = config.sources.clone();
     let listening = listener.local_addr().context("the address listened on is unknown")?;

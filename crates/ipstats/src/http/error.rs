@@ -260,8 +260,7 @@ mod tests {
 
     #[test]
     fn the_log_gets_the_causes_on_one_line() {
-        let cause = ipstats_engine::ReadError::Storage("disk on fire".to_owned());
-        let error = ApiError::from(StoreError::Read(cause));
+        let error = ApiError::from(StoreError::Read("the store cannot be read: disk on fire".into()));
         let expected = "The service is not available right now. Try again later.: the store cannot be read: ";
         let text = logged(&error);
         assert!(text.starts_with(expected) && text.ends_with("disk on fire"), "{text}");

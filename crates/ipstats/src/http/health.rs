@@ -1,10 +1,10 @@
 //! `GET /healthz`: the process runs. `GET /readyz`: it answers questions and acknowledges records.
 
 use super::app::App;
+use crate::store::Health;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use ipstats_engine::Health;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;

@@ -5,12 +5,12 @@ use super::entrance::Entrance;
 use super::error::{self, ApiError};
 use crate::auth::Figures;
 use crate::metrics::States;
+use crate::store::Health;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use ipstats_engine::Health;
 use std::sync::Arc;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,7 +25,7 @@ async fn page(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError
     let states = States {
         is_accepting: matches!(app.store.health(), Ok(Health::Accepting)),
         // A store that is busy or closed has no figures to show; the page says the rest.
-        store: app.store.figures().await.ok(),
+        store: app.store.figures().await.unwrap_or_default(),
         audit: app.audit_figures(),
         callers: app.limiter.callers(),
         tokens: tokens(app.auth_figures()),

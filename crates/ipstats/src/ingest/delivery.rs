@@ -2,7 +2,7 @@
 
 use super::sink::Sink;
 use super::upload::{BATCH_ROWS_MAX, UploadReport, add};
-use ipstats_engine::RecordError;
+use crate::store::StoreError;
 use ipstats_formats::{FormatChoice, LooseRecords, Malformed, Settings};
 use ipstats_model::Batch;
 
@@ -28,7 +28,7 @@ impl<'a> Delivery<'a> {
     }
 
     /// Reads one record; what is wrong with it. Records before it may be durable afterwards, it may be not.
-    pub fn read(&mut self, record: &[u8]) -> Result<Option<Malformed>, RecordError> {
+    pub fn read(&mut self, record: &[u8]) -> Result<Option<Malformed>, StoreError> {
         let problem = self.records.read(record, self.settings, &mut self.batch, &mut self.report.tally).err();
         if self.batch.len() >= BATCH_ROWS_MAX {
             self.record()?;
@@ -42,7 +42,7 @@ impl<'a> Delivery<'a> {
     }
 
     /// Makes everything durable that was read.
-    pub fn finish(&mut self) -> Result<(), RecordError> {
+    pub fn finish(&mut self) -> Result<(), StoreError> {
         self.records.finish(self.settings, &mut self.batch, &mut self.report.tally);
         self.record()
     }
@@ -52,7 +52,7 @@ impl<'a> Delivery<'a> {
         self.report
     }
 
-    fn record(&mut self) -> Result<(), RecordError> {
+    fn record(&mut self) -> Result<(), StoreError> {
         if !self.batch.is_empty() {
             add(&mut self.report.recorded, self.sink.record(&self.batch)?);
             self.batch.clear();

@@ -36,6 +36,6 @@ pub use encoding::{Encodings, UnknownEncoding, decoded};
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;
 pub use report::{Report, SourceReport};
-pub use sink::{EngineSink, Sink};
+pub use sink::{Sink, StoreSink};
 pub use source::{Source, SourceError};
 pub use upload::{UploadError, UploadPlan, UploadReport, upload};

@@ -90,8 +90,8 @@ pub fn ingest(plan: Plan, sink: &impl Sink, progress: &Arc<Progress>, stop: &Sto
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ipstats_engine::{RecordError, Recorded};
-    use ipstats_model::Batch;
+    use crate::store::StoreError;
+    use ipstats_model::{Batch, Recorded};
     use std::sync::atomic::AtomicU64;
     use tempfile::NamedTempFile;
 
@@ -124,8 +124,8 @@ mod tests {
         on_batch: F,
     }
 
-    impl<F: Fn(u64) -> Result<(), RecordError> + Sync> Sink for Fake<F> {
-        fn record(&self, batch: &Batch) -> Result<Recorded, RecordError> {
+    impl<F: Fn(u64) -> Result<(), StoreError> + Sync> Sink for Fake<F> {
+        fn record(&self, batch: &Batch) -> Result<Recorded, StoreError> {
             (self.on_batch)(self.rows.load(Ordering::SeqCst))?;
             self.rows.fetch_add(batch.len() as u64, Ordering::SeqCst);
             Ok(Recorded { counted: batch.len() as u64, ..Recorded::default() })
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_sink_that_fails_stops_everything() {
-        let full = |rows: u64| if rows == 0 { Ok(()) } else { Err(RecordError::Failed("disk full".into())) };
+        let full = |rows: u64| if rows == 0 { Ok(()) } else { Err(StoreError::Write("disk full".into())) };
         let sink = Fake { rows: AtomicU64::new(0), on_batch: full };
         let report = ingest(plan(&[log(), log()]), &sink, &Arc::default(), &Stop::default());
         assert!(report.failure.is_some() && !report.is_whole());

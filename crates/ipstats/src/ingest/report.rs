@@ -1,8 +1,9 @@
 //! What became of every record of every log.
 
 use super::source::{Source, SourceError};
-use ipstats_engine::{RecordError, Recorded};
+use crate::store::StoreError;
 use ipstats_formats::Tally;
+use ipstats_model::Recorded;
 
 /// The account of one import.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub struct Report {
     /// What the sink acknowledged: connections counted, and outside retention.
     pub recorded: Recorded,
     /// Why the sink refused a batch; everything stopped there.
-    pub failure: Option<RecordError>,
+    pub failure: Option<StoreError>,
     /// Whether every log was read as far as it can be. It is not after a request to stop.
     pub complete: bool,
 }

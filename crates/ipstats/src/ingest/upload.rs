@@ -8,9 +8,9 @@ use super::encoding::{Encodings, decoded};
 use super::lines::Lines;
 use super::sink::Sink;
 use super::source::SourceError;
-use ipstats_engine::{RecordError, Recorded};
+use crate::store::StoreError;
 use ipstats_formats::{FormatChoice, Frame, Framer, Settings, StreamError, Tally};
-use ipstats_model::Batch;
+use ipstats_model::{Batch, Recorded};
 use std::io::{self, Read};
 
 /// Connections in a batch, as for files.
@@ -55,7 +55,7 @@ pub enum UploadError {
     Envelope(String),
     /// It cannot be recorded.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(#[from] StoreError),
 }
 
 /// What a sender is told about a log that cannot be read: it has no files and no flags, and sends again.
@@ -168,7 +168,7 @@ impl<S: Sink> Upload<'_, S> {
         result.map_err(|error| UploadError::Source(SourceError::Content(error)))
     }
 
-    fn record(&mut self) -> Result<(), RecordError> {
+    fn record(&mut self) -> Result<(), StoreError> {
         if !self.batch.is_empty() {
             add(&mut self.report.recorded, self.sink.record(&self.batch)?);
             self.batch.clear();
@@ -188,7 +188,7 @@ mod tests {
     struct Kept(Mutex<Vec<String>>);
 
     impl Sink for Kept {
-        fn record(&self, batch: &Batch) -> Result<Recorded, RecordError> {
+        fn record(&self, batch: &Batch) -> Result<Recorded, StoreError> {
             self.0.lock().extend(batch.rows().iter().map(|row| row.ip.to_string()));
             Ok(Recorded { counted: batch.len() as u64, ..Recorded::default() })
         }

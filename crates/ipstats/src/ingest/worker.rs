@@ -3,7 +3,7 @@
 use super::pipeline::{Shared, SourceFrame};
 use super::queue::Pop;
 use super::sink::Sink;
-use ipstats_engine::RecordError;
+use crate::store::StoreError;
 use ipstats_formats::Tally;
 use ipstats_model::Batch;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl<'a, S: Sink> Worker<'a, S> {
         }
     }
 
-    fn work(&mut self) -> Result<(), RecordError> {
+    fn work(&mut self) -> Result<(), StoreError> {
         loop {
             if self.shared.stop.requested() {
                 self.shared.queue.close();
@@ -57,7 +57,7 @@ impl<'a, S: Sink> Worker<'a, S> {
         self.shared.report.lock().add(*source, &tally);
     }
 
-    fn record(&mut self) -> Result<(), RecordError> {
+    fn record(&mut self) -> Result<(), StoreError> {
         if !self.batch.is_empty() {
             let recorded = self.sink.record(&self.batch)?;
             self.batch.clear();

@@ -4,7 +4,7 @@ use super::{IssuerLabels, ResultLabels};
 use super::{Metrics, process};
 use crate::audit::AuditFigures;
 use crate::auth::IssuerFigures;
-use ipstats_engine::Figures;
+use crate::store::{Figure, FigureKind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -19,7 +19,7 @@ pub struct States {
     /// Whether records are acknowledged.
     pub is_accepting: bool,
     /// Of the store; none while it cannot be asked.
-    pub store: Option<Figures>,
+    pub store: Vec<Figure>,
     /// Of the audit log, where there is one.
     pub audit: Option<AuditFigures>,
     /// Callers whose calls are counted.
@@ -97,25 +97,8 @@ fn register_states(ours: &mut Registry, states: &States) {
         "Whether records are acknowledged: 1, or 0",
         gauge(states.is_accepting.into()),
     );
-    if let Some(store) = states.store {
-        ours.register_with_unit(
-            "store_head",
-            "Memory of what is not in tiles yet",
-            Unit::Bytes,
-            gauge(store.head_bytes),
-        );
-        ours.register_with_unit("store_tiles", "Tiles on disk", Unit::Bytes, gauge(store.tile_bytes));
-        ours.register_with_unit(
-            "store_disk",
-            "Everything in the store on disk",
-            Unit::Bytes,
-            gauge(store.disk_bytes),
-        );
-        ours.register(
-            "store_flushed_epoch",
-            "The last epoch whose records are in tiles",
-            gauge(store.flushed_epoch),
-        );
+    for figure in &states.store {
+        register_figure(ours, figure);
     }
     ours.register("rate_limit_callers", "Callers whose calls are counted", gauge(states.callers as u64));
     let Some(audit) = states.audit else { return };
@@ -139,6 +122,15 @@ fn register_states(ours: &mut Registry, states: &States) {
         "Lines of the audit log that wait, and requests under way",
         gauge(audit.waiting),
     );
+}
+
+fn register_figure(ours: &mut Registry, figure: &Figure) {
+    let Figure { name, help, kind, value } = *figure;
+    match kind {
+        FigureKind::Bytes => ours.register_with_unit(name, help, Unit::Bytes, gauge(value)),
+        FigureKind::Level => ours.register(name, help, gauge(value)),
+        FigureKind::Count => ours.register(name, help, ConstCounter::new(value)),
+    }
 }
 
 fn register_auth(ours: &mut Registry, states: &States) {

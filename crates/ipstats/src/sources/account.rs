@@ -3,9 +3,8 @@
 //! Owns sums over the last hour in slices of ten seconds, the newest event, and the last trouble. It is told the time, and
 //! its size does not depend on how many records there were.
 
-use ipstats_engine::Recorded;
 use ipstats_formats::{NotAConnection, Tally};
-use ipstats_model::Timestamp;
+use ipstats_model::{Recorded, Timestamp};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::thread;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 /// Questions that may run or wait at once; one more is refused. Each holds a connection open, and little memory.
 const QUESTIONS_MAX: usize = 512;
@@ -71,7 +71,10 @@ impl Pool {
         if running.get(&organization).is_some_and(|own| *own >= free) {
             return Err(busy());
         }
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy())?;
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::NoPermits => busy(),
+            TryAcquireError::Closed => StoreError::Closed,
+        })?;
         *running.entry(organization).or_default() += 1;
         Ok(Place { organization, running: Arc::clone(&self.running), _admitted: admitted })
     }
@@ -82,6 +85,7 @@ impl Pool {
         if let Ok(permits) = self.admitted.acquire_many(everything).await {
             permits.forget();
         }
+        self.admitted.close();
     }
 }
 

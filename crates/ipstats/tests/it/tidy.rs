@@ -78,6 +78,11 @@ fn only_the_source_of_topics_names_its_client() {
 }
 
 #[test]
+fn only_the_store_knows_its_engine() {
+    only(&["store/", "config/values.rs"], &["ipstats_engine"]);
+}
+
+#[test]
 fn only_what_asks_other_servers_names_reqwest() {
     only(&["client/", "auth/", "config/issuer_keys.rs"], &["reqwest"]);
 }
@@ -118,7 +123,7 @@ fn the_arrows_point_down() {
         may_use(place, &[]);
     }
     may_use("audit/", &["auth"]);
-    may_use("metrics/", &["audit", "auth"]);
+    may_use("metrics/", &["audit", "auth", "store"]);
     may_use("ingest/", &["store"]);
     may_use("sources/", &["ingest", "store"]);
     may_use("http/", &["audit", "auth", "ingest", "limit", "metrics", "sources", "store"]);

@@ -3,7 +3,7 @@
 use super::month::Month;
 use super::stories::stories;
 use crate::config::FirstStart;
-use ipstats_engine::{Engine, ReadError};
+use crate::store::{Store, StoreError};
 use ipstats_model::{CanonicalIp, InvalidLookBack, IpStatistics, LookBack, Organization, Window};
 use std::fmt;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) struct Ready<'a> {
 impl Found {
     /// Asks about every interesting address.
     pub(super) fn ask(
-        engine: &Engine,
+        store: &Store,
         organization: Organization,
         month: &Month,
         connections: u64,
@@ -45,8 +45,8 @@ impl Found {
             .map(|story| {
                 Ok(Row {
                     ip: story.ip,
-                    month: engine.statistics(organization, story.ip, whole)?,
-                    day: engine.statistics(organization, story.ip, day)?,
+                    month: store.statistics_here(organization, story.ip, whole)?,
+                    day: store.statistics_here(organization, story.ip, day)?,
                     why: story.why,
                 })
             })
@@ -60,7 +60,7 @@ impl Found {
 pub(super) enum AskError {
     /// The store failed.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Store(#[from] StoreError),
     /// A look-back is out of bounds.
     #[error(transparent)]
     LookBack(#[from] InvalidLookBack),

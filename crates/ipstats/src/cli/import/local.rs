@@ -5,8 +5,8 @@ use super::bar::Bar;
 use super::{Alias, Count, ImportArgs, notes};
 use crate::cli::{first_start_note, output};
 use crate::config::Config;
-use crate::ingest::{EngineSink, Plan, Progress, Source, Stop, ingest, read_aliases};
-use crate::store::{check_clock, open_engine};
+use crate::ingest::{Plan, Progress, Source, Stop, StoreSink, ingest, read_aliases};
+use crate::store::{Store, check_clock};
 use anyhow::Context;
 use ipstats_formats::{AliasBy, AliasReport, Aliases, CountRule, Originator, Settings};
 use ipstats_model::Organization;
@@ -25,8 +25,8 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let aliases = args.leases()?;
     let organization = config.organization(args.store.organization.as_deref())?;
     let clock = args.store.clock.clock();
-    let engine = open_engine(&config, &clock)?;
-    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+    let store = Store::open(&config, &clock)?;
+    if let Err(behind) = check_clock(&clock, store.newest_event_here()?) {
         output::note(format_args!("warning: {behind}"));
     }
     let stop = stop_on_signal()?;
@@ -34,12 +34,12 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let progress = Arc::new(Progress::default());
     let mut bar = Bar::follow(Arc::clone(&progress));
-    let sink = EngineSink { engine: &engine, organization, clock: clock.clone() };
+    let sink = StoreSink { store: &store, organization, clock: clock.clone() };
     let json = args.json;
     let report = ingest(args.plan(organization, aliases), &sink, &progress, &stop);
     bar.finishing();
-    let newest_stored = engine.newest_event();
-    let closed = engine.close();
+    let newest_stored = store.newest_event_here().unwrap_or_default();
+    let closed = store.close_here();
     drop(bar);
 
     notes::notes(&report, organization, &clock, newest_stored).iter().for_each(output::note);

@@ -1,9 +1,9 @@
 //! One IP, with all that is known about it: is it new, is it spreading, who talks to it.
 
 use super::question::{Question, span};
+use crate::store::StoreError;
 use crate::visible::Visible;
-use ipstats_engine::{DayPrevalence, DeviceContact, ReadError};
-use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
+use ipstats_model::{CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, LookBack, Timestamp, Window};
 use std::fmt::{self, Write};
 
 /// How many devices are shown unless all are asked for.
@@ -30,11 +30,12 @@ pub(super) struct Details {
 
 impl Details {
     /// Asks for everything about `ip`.
-    pub(super) fn of(ip: CanonicalIp, question: &Question<'_>) -> Result<Self, ReadError> {
-        let Question { engine, organization, window, look_back } = *question;
+    pub(super) fn of(ip: CanonicalIp, question: &Question<'_>) -> Result<Self, StoreError> {
+        let Question { store, organization, window, look_back } = *question;
         let mut spans = Vec::new();
         for span in SPANS_HOURS.into_iter().filter_map(|hours| LookBack::from_hours(hours).ok()) {
-            let statistics = engine.statistics(organization, ip, Window::ending_at(window.now(), span))?;
+            let statistics =
+                store.statistics_here(organization, ip, Window::ending_at(window.now(), span))?;
             spans.push((span, prevalence(statistics)));
         }
         Ok(Self {
@@ -44,8 +45,8 @@ impl Details {
             statistics: question.statistics(ip)?,
             first_ever: question.first_ever(ip)?,
             spans,
-            days: engine.devices_per_day(organization, ip, window.now())?,
-            devices: engine.devices(organization, ip, window)?,
+            days: store.devices_per_day_here(organization, ip, window.now())?,
+            devices: store.devices_here(organization, ip, window)?,
         })
     }
 

@@ -8,10 +8,9 @@ use super::table::FirstEver;
 use super::{Format, StatsArgs, output, texts};
 use crate::answer::Answer;
 use crate::config::{Config, UnknownIp};
-use crate::store::{OpenStoreError, check_clock, open_engine};
+use crate::store::{OpenStoreError, Store, check_clock};
 use crate::visible::Visible;
 use anyhow::{anyhow, bail};
-use ipstats_engine::{FolderError, OpenError};
 use ipstats_model::{CanonicalIp, Window};
 use std::process::ExitCode;
 
@@ -26,12 +25,12 @@ pub(super) fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let clock = args.store.clock.clock();
-    let engine = open_engine(&config, &clock).map_err(with_way_out)?;
-    if let Err(behind) = check_clock(&clock, engine.newest_event()) {
+    let store = Store::open(&config, &clock).map_err(with_way_out)?;
+    if let Err(behind) = check_clock(&clock, store.newest_event_here()?) {
         output::note(format_args!("warning: {behind}"));
     }
     let window = Window::ending_at(clock.now(), args.look_back_hours);
-    let question = Question { engine: &engine, organization, window, look_back: args.look_back_hours };
+    let question = Question { store: &store, organization, window, look_back: args.look_back_hours };
     match args.ips.as_slice() {
         [text] if text != "-" && args.format() == Format::Table => {
             // What has to be written out is no IP: then this is what the message shows.
@@ -65,11 +64,11 @@ fn print(args: &StatsArgs, question: &Question<'_>, config: &Config) -> anyhow::
 
 /// A folder in use is most likely a service's: it can be asked instead.
 fn with_way_out(error: OpenStoreError) -> anyhow::Error {
-    match error {
-        OpenStoreError::Engine(OpenError::Folder(FolderError::InUse { .. })) => anyhow!(
-            "{error}; if that is `ipstats serve`, ask it over HTTP: \
-             IPSTATS_TOKEN=$(ipstats token) ipstats stats --server URL …"
-        ),
-        other => other.into(),
+    if !error.is_in_use() {
+        return error.into();
     }
+    anyhow!(
+        "{error}; if that is `ipstats serve`, ask it over HTTP: \
+         IPSTATS_TOKEN=$(ipstats token) ipstats stats --server URL …"
+    )
 }

@@ -1,24 +1,24 @@
 //! What is asked about each IP.
 
-use ipstats_engine::{Engine, ReadError};
+use crate::store::{Store, StoreError};
 use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Organization, Timestamp, Window};
 
 /// One question, the same for every IP.
 pub(super) struct Question<'a> {
-    pub(super) engine: &'a Engine,
+    pub(super) store: &'a Store,
     pub(super) organization: Organization,
     pub(super) window: Window,
     pub(super) look_back: LookBack,
 }
 
 impl Question<'_> {
-    pub(super) fn statistics(&self, ip: CanonicalIp) -> Result<IpStatistics, ReadError> {
-        self.engine.statistics(self.organization, ip, self.window)
+    pub(super) fn statistics(&self, ip: CanonicalIp) -> Result<IpStatistics, StoreError> {
+        self.store.statistics_here(self.organization, ip, self.window)
     }
 
     /// The first contact ever, shown as all times are: never after now.
-    pub(super) fn first_ever(&self, ip: CanonicalIp) -> Result<Option<Timestamp>, ReadError> {
-        let first_ever = self.engine.first_ever(self.organization, ip)?;
+    pub(super) fn first_ever(&self, ip: CanonicalIp) -> Result<Option<Timestamp>, StoreError> {
+        let first_ever = self.store.first_ever_here(self.organization, ip)?;
         Ok(first_ever.map(|time| self.window.shown(time)))
     }
 }

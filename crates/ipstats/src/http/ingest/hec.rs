@@ -13,6 +13,7 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::trail::Trail;
 use crate::ingest::{Delivery, UploadError, UploadPlan, upload};
+use crate::store::Health;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -130,7 +131,7 @@ fn raw_plan(source: &IngestSource, headers: &HeaderMap) -> Result<UploadPlan, Ap
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let ready = !app.is_closing() && matches!(app.store.health(), Ok(ipstats_engine::Health::Accepting));
+    let ready = !app.is_closing() && matches!(app.store.health(), Ok(Health::Accepting));
     if ready {
         Json(HecAnswer::new("HEC is healthy", 17)).into_response()
     } else {

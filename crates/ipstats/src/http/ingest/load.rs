@@ -5,14 +5,13 @@ use crate::clock::Clock;
 use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::ingest::{Delivery, Encodings, EngineSink, SourceError, UploadError, UploadReport, decoded};
+use crate::ingest::{Delivery, Encodings, SourceError, StoreSink, UploadError, UploadReport, decoded};
 use crate::metrics::Metrics;
 use crate::sources::Account;
-use crate::store::StoreError;
+use crate::store::Store;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use ipstats_engine::Engine;
 use std::io::Read;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,13 +25,13 @@ pub(super) async fn load<T: Send + 'static>(
     app: &App,
     source: &Arc<IngestSource>,
     body: Body,
-    work: impl FnOnce(BodyReader, &IngestSource, &EngineSink<'_>) -> Outcome<T> + Send + 'static,
+    work: impl FnOnce(BodyReader, &IngestSource, &StoreSink<'_>) -> Outcome<T> + Send + 'static,
 ) -> Result<(UploadReport, T), ApiError> {
     let (writer, reader) = pipe();
     let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.account(source));
     let organization = source.organization;
-    let work = move |engine: &Engine| {
-        let sink = EngineSink { engine, organization, clock };
+    let work = move |store: &Store| {
+        let sink = StoreSink { store, organization, clock };
         let (report, end) = work(reader, &source, &sink);
         tell(&account, &source, &report, end.as_ref().err());
         (report, end)
@@ -139,7 +138,7 @@ impl From<UploadError> for ApiError {
             UploadError::TooLarge { .. } => Self::TooLarge(error),
             UploadError::Source(SourceError::Read(_)) => Self::BrokenOff(error),
             UploadError::Source(_) | UploadError::Envelope(_) => Self::UnreadableLog(error),
-            UploadError::Record(error) => Self::Unavailable(StoreError::Write(error)),
+            UploadError::Record(error) => error.into(),
         }
     }
 }
