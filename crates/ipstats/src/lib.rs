@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod ingest_key;
 pub mod limit;
 pub mod metrics;
+pub mod numbers;
 pub mod operation;
 pub mod private_file;
 pub mod secret;

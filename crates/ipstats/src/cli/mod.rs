@@ -10,6 +10,7 @@ pub mod output;
 mod secret;
 pub mod serve;
 mod server_args;
+mod sources;
 mod stats;
 pub mod token;
 
@@ -40,6 +41,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Ask for the statistics of IP addresses
     Stats(stats::StatsArgs),
+    /// Show what the sources of the running service do: records, lag, and what hinders them
+    Sources(sources::SourcesArgs),
     /// Print a token of the built-in authority, to paste into curl
     Token(token::TokenArgs),
     /// Check or show the configuration
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Import(args) => import::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::Sources(args) => sources::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Secret(args) => secret::run(&args),

@@ -10,7 +10,7 @@ use super::{ClockArgs, PlaceArgs, output};
 use crate::auth::SigningKey;
 use crate::clock::Clock;
 use crate::config::{Config, FirstStart, Flags, Scheme};
-use crate::http::{self, App, Identity, Shutdown, Tls};
+use crate::http::{self, App, Identity, OperatorSocket, Shutdown, Tls};
 use crate::sources::Sources;
 use crate::store::{Store, check_clock};
 use crate::telemetry;
@@ -138,7 +138,6 @@ fn serve_rereading(
         tracing::error!("{behind}");
     }
     let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
-    let wanted = config.sources.clone();
     let listening = listener.local_addr().context("the address listened on is unknown")?;
     let app = Arc::new(App::new(config, key, store, listening, clock, Clock::System)?);
     let metrics = config.metrics_listen.map(bind_metrics).transpose()?;
@@ -147,15 +146,21 @@ fn serve_rereading(
         let signals = Signals::install().context("signals cannot be handled")?;
         let listener = from_std(listener)?;
         let (shutdown, stop) = Shutdown::new();
+        let operator = http::operator_router(&app, sources.borrow().board());
+        match OperatorSocket::bind(&config.operator_socket()) {
+            Ok(socket) => drop(tokio::spawn(socket.serve(operator.clone(), stop.clone()))),
+            Err(error) => tracing::warn!("{error}"),
+        }
         if let Some(listener) = metrics {
             let listener = from_std(listener)?;
             tracing::info!(listening = %listener.local_addr()?, "metrics are served");
-            tokio::spawn(http::serve(listener, http::metrics_router(&app), None, stop.clone()));
+            tokio::spawn(http::serve(listener, operator, None, stop.clone()));
         }
         let server = tokio::spawn(http::serve(listener, http::router(Arc::clone(&app)), tls.clone(), stop));
         tls.iter().for_each(warn_of_expiry);
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
-        sources.borrow_mut().run(&wanted)?;
+        let wanted = sources.borrow().prepare(&config.sources)?;
+        sources.borrow_mut().change(wanted);
         let keys = tokio::spawn({
             let app = Arc::clone(&app);
             async move { app.keep_keys_fresh().await }

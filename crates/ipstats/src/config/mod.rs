@@ -276,6 +276,11 @@ impl Config {
         self.public_urls.first().map_or_else(of_address, ToString::to_string)
     }
 
+    /// The socket on which the service tells its operator how it is.
+    pub fn operator_socket(&self) -> PathBuf {
+        self.data_dir.join("operator.sock")
+    }
+
     /// How the service itself speaks, whatever a proxy in front of it does.
     pub fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }

@@ -68,6 +68,8 @@ pub(super) enum ApiError {
     TooLarge(UploadError),
     #[error("Not everything was recorded: {0}.")]
     UnreadableLog(UploadError),
+    #[error("This is for the machine that the service runs on. Run ipstats sources there.")]
+    OperatorOnly,
     #[error("The request must name its host once.")]
     HostUnclear,
     #[error("Not everything was recorded: {0}.")]
@@ -135,7 +137,7 @@ impl ApiError {
         match self {
             Self::Unauthorized(_) | Self::IngestKey(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::Forbidden(_) | Self::OperatorOnly => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
             Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
             Self::UnknownQueryOption(_) | Self::Format(_) | Self::Version(_) => {

@@ -17,9 +17,10 @@ mod health;
 mod ingest;
 mod ip_stats;
 mod metadata;
-mod metrics;
 mod odata;
 mod openapi;
+mod operator;
+mod operator_socket;
 mod peers;
 mod public_urls;
 mod quota;
@@ -36,7 +37,8 @@ mod watch;
 
 pub use app::{App, AppError};
 pub use entrance::{ClientAddress, Entrance};
-pub use metrics::metrics_router;
+pub use operator::operator_router;
+pub use operator_socket::{OperatorSocket, SocketError};
 pub use server::{Shutdown, serve};
 pub use tls::{Identity, Tls, TlsError};
 

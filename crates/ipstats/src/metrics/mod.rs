@@ -6,6 +6,7 @@
 
 mod page;
 mod process;
+mod sources;
 
 pub use page::States;
 

@@ -1,9 +1,10 @@
 //! The page of metrics, in the text form of OpenMetrics.
 
 use super::{IssuerLabels, ResultLabels};
-use super::{Metrics, process};
+use super::{Metrics, process, sources};
 use crate::audit::AuditFigures;
 use crate::auth::IssuerFigures;
+use crate::sources::SourceReport;
 use crate::store::{Figure, FigureKind};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -28,6 +29,8 @@ pub struct States {
     pub tokens: Vec<(&'static str, u64)>,
     /// Of each outside issuer.
     pub issuers: Vec<IssuerFigures>,
+    /// Of each source.
+    pub sources: Vec<SourceReport>,
 }
 
 impl Metrics {
@@ -40,6 +43,7 @@ impl Metrics {
             self.register_counts(ours);
             register_states(ours, states);
             register_auth(ours, states);
+            sources::register(ours, &states.sources);
             &registry
         };
         let mut text = String::new();

@@ -1,9 +1,10 @@
-//! What became of the records of one source, lately.
+//! What became of the records of one source: since the service began, and lately.
 //!
-//! Owns sums over the last hour in slices of ten seconds, the newest event, and the last trouble. It is told the time, and
-//! its size does not depend on how many records there were.
+//! Owns a sum of everything, sums over the last hour in slices of ten seconds, the newest event, what is still to be read,
+//! and the last trouble. It is told the time, and its size does not depend on how many records there were.
 
-use ipstats_formats::{NotAConnection, Tally};
+use super::outcomes::Outcomes;
+use ipstats_formats::Tally;
 use ipstats_model::{Recorded, Timestamp};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -14,16 +15,24 @@ const SLICE_SECONDS: i64 = 10;
 /// Slices that are kept: an hour of them.
 const SLICES_MAX: i64 = 3600 / SLICE_SECONDS;
 
-/// How many records ended where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    /// Durable and answerable.
-    pub counted: u64,
-    /// Older than retention, or too far in the future.
-    pub outside_retention: u64,
-    /// Could not be read.
-    pub malformed: u64,
-    not_a_connection: [u64; NotAConnection::ALL.len()],
+/// What a source has not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backlog {
+    /// Of files, as they are stored.
+    Bytes(u64),
+    /// Of a topic.
+    Records(u64),
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing hinders it.
+    Running,
+    /// Something does; it is tried again until it does not.
+    Retrying,
+    /// Nothing is tried any more.
+    Failed,
 }
 
 /// The account of one source; shared by whoever brings its records and whoever looks at it.
@@ -33,68 +42,57 @@ pub struct Account(Mutex<Books>);
 /// An account at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// How the source is.
+    pub state: State,
+    /// Everything since the service began.
+    pub total: Outcomes,
     /// The last 60 seconds, to the ten seconds.
     pub last_minute: Outcomes,
     /// The last 60 minutes.
     pub last_hour: Outcomes,
     /// Time of the newest event that was read as a connection, ever since the service began.
     pub newest_event: Option<Timestamp>,
+    /// What is still to be read, where that is known.
+    pub backlog: Option<Backlog>,
     /// What hinders the source, since when.
     pub trouble: Option<(Timestamp, String)>,
+    /// Why none of the records of the last hour counts, where that is so.
+    pub none_counts: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Books {
+    total: Outcomes,
     /// The oldest first; each with its number: seconds since the epoch over [`SLICE_SECONDS`].
     slices: VecDeque<(i64, Outcomes)>,
     newest_event: Option<Timestamp>,
+    backlog: Option<Backlog>,
     trouble: Option<(Timestamp, String)>,
+    has_failed: bool,
+    /// Whether it was told that no record counts.
+    told_useless: bool,
 }
 
-impl Outcomes {
-    /// The outcomes of records that were parsed as `tally` says and of which `recorded` became durable.
-    pub fn new(tally: &Tally, recorded: Recorded) -> Self {
-        let mut outcomes = Self {
-            counted: recorded.counted,
-            outside_retention: recorded.too_old + recorded.too_far_ahead,
-            malformed: tally.malformed(),
-            not_a_connection: [0; NotAConnection::ALL.len()],
-        };
-        for (reason, count) in tally.not_a_connection() {
-            if let Some(slot) = outcomes.not_a_connection.get_mut(reason as usize) {
-                *slot += count;
-            }
-        }
-        outcomes
-    }
-
-    /// Records that are no connections, by reason; reasons that did not occur are left out.
-    pub fn not_a_connection(&self) -> impl Iterator<Item = (NotAConnection, u64)> {
-        NotAConnection::ALL.into_iter().zip(self.not_a_connection).filter(|(_, count)| *count > 0)
-    }
-
-    /// Records of any outcome.
-    pub fn records(&self) -> u64 {
-        self.counted + self.outside_retention + self.malformed + self.not_a_connection.iter().sum::<u64>()
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.counted += other.counted;
-        self.outside_retention += other.outside_retention;
-        self.malformed += other.malformed;
-        for (mine, theirs) in self.not_a_connection.iter_mut().zip(other.not_a_connection) {
-            *mine += theirs;
+impl State {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Failed => "failed",
         }
     }
 }
 
 impl Account {
-    /// Adds records at `now`.
-    pub fn add(&self, tally: &Tally, recorded: Recorded, now: Timestamp) {
+    /// Adds records at `now`. Where that is news, why none of the last hour's counts; most logs hold events of other kinds,
+    /// and a log of nothing else is no news.
+    pub fn add(&self, tally: &Tally, recorded: Recorded, now: Timestamp) -> Option<String> {
         let mut books = self.0.lock();
         books.newest_event = books.newest_event.max(tally.newest());
-        let slice = now.second().div_euclid(SLICE_SECONDS);
+        let slice = slice_at(now);
         let outcomes = Outcomes::new(tally, recorded);
+        books.total.add(&outcomes);
         match books.slices.back_mut() {
             // A clock that was set back goes on with the slice at hand.
             Some((last, sum)) if *last >= slice => sum.add(&outcomes),
@@ -103,6 +101,34 @@ impl Account {
         while books.slices.front().is_some_and(|(oldest, _)| *oldest <= slice - SLICES_MAX) {
             books.slices.pop_front();
         }
+        if outcomes.counted > 0 {
+            books.told_useless = false;
+        }
+        if books.told_useless {
+            return None;
+        }
+        let hour = books.since(SLICES_MAX, slice);
+        let why = if hour.are_other_events() { None } else { hour.why_none_counts() };
+        books.told_useless = why.is_some();
+        why
+    }
+
+    /// Sets what is still to be read.
+    pub fn set_backlog(&self, backlog: Backlog) {
+        self.0.lock().backlog = Some(backlog);
+    }
+
+    /// The source begins, or begins again.
+    pub fn begun(&self) {
+        let mut books = self.0.lock();
+        (books.backlog, books.trouble, books.has_failed) = (None, None, false);
+    }
+
+    /// Nobody brings records any more. Why is what hindered it last, or `unless_known`.
+    pub fn failed(&self, unless_known: &str, now: Timestamp) {
+        let mut books = self.0.lock();
+        books.has_failed = true;
+        books.trouble.get_or_insert_with(|| (now, unless_known.to_owned()));
     }
 
     /// Notes what hinders the source; whether that is news.
@@ -123,23 +149,39 @@ impl Account {
     /// The account at `now`.
     pub fn statement(&self, now: Timestamp) -> Statement {
         let books = self.0.lock();
-        let current = now.second().div_euclid(SLICE_SECONDS);
-        let since = |slices: i64| {
-            let mut sum = Outcomes::default();
-            books
-                .slices
-                .iter()
-                .filter(|(slice, _)| *slice > current - slices)
-                .for_each(|(_, part)| sum.add(part));
-            sum
+        let current = slice_at(now);
+        let last_hour = books.since(SLICES_MAX, current);
+        let state = match &books.trouble {
+            _ if books.has_failed => State::Failed,
+            Some(_) => State::Retrying,
+            None => State::Running,
         };
         Statement {
-            last_minute: since(60 / SLICE_SECONDS),
-            last_hour: since(SLICES_MAX),
+            state,
+            total: books.total,
+            last_minute: books.since(60 / SLICE_SECONDS, current),
+            last_hour,
             newest_event: books.newest_event,
+            backlog: books.backlog,
             trouble: books.trouble.clone(),
+            none_counts: last_hour.why_none_counts(),
         }
     }
+}
+
+impl Books {
+    /// What came in the last `slices` up to `current`.
+    fn since(&self, slices: i64, current: i64) -> Outcomes {
+        let mut sum = Outcomes::default();
+        let recent = self.slices.iter().filter(|(slice, _)| *slice > current - slices);
+        recent.for_each(|(_, part)| sum.add(part));
+        sum
+    }
+}
+
+/// The number of the slice that `now` is in.
+fn slice_at(now: Timestamp) -> i64 {
+    now.second().div_euclid(SLICE_SECONDS)
 }
 
 #[cfg(test)]
@@ -181,6 +223,38 @@ mod tests {
         assert!(account.trouble("no file".into(), now));
         assert!(!account.trouble("no file".into(), now.plus_seconds(1)));
         assert_eq!(account.statement(now).trouble, Some((now, "no file".into())));
+        assert_eq!(account.statement(now).state, State::Retrying);
         assert!(account.recovered() && !account.recovered());
+        assert_eq!(account.statement(now).state, State::Running);
+    }
+
+    #[test]
+    fn what_failed_says_why_until_it_begins_again() {
+        let (account, now) = (Account::default(), Timestamp::from_second(7));
+        account.failed("it ended", now);
+        let failed = account.statement(now);
+        assert_eq!((failed.state, failed.trouble), (State::Failed, Some((now, "it ended".into()))));
+        account.begun();
+        account.trouble("no broker".into(), now);
+        account.failed("it ended", now.plus_seconds(1));
+        assert_eq!(account.statement(now).trouble, Some((now, "no broker".into())));
+    }
+
+    #[test]
+    fn a_source_of_which_nothing_counts_is_news_once_and_again_after_it_counted() {
+        let account = Account::default();
+        let start = Timestamp::from_second(1_700_000_000);
+        let outside = Recorded { too_old: 1, ..Recorded::default() };
+        let told = |recorded, second| account.add(&Tally::default(), recorded, start.plus_seconds(second));
+        assert!(told(outside, 0).is_some());
+        assert_eq!(told(outside, 1), None);
+        assert_eq!(told(counted(1), 2), None);
+        // Not all of the last hour.
+        assert_eq!(told(outside, 3), None);
+        assert_eq!(account.statement(start.plus_seconds(3)).none_counts, None);
+        assert!(told(outside, 3700).is_some());
+        let statement = account.statement(start.plus_seconds(3700));
+        assert!(statement.none_counts.is_some());
+        assert_eq!((statement.total.counted, statement.total.outside_retention), (1, 4));
     }
 }

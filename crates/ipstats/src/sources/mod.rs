@@ -14,12 +14,18 @@
 //! - Whatever hinders a source is in its account and, once, in the log. One source does not hinder another.
 
 mod account;
+mod board;
 mod files;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod outcomes;
 mod recorder;
+mod report;
 
-pub use account::{Account, Outcomes, Statement};
+pub use account::{Account, Backlog, State, Statement};
+pub use board::Board;
+pub use outcomes::Outcomes;
+pub use report::{Moment, OutcomesReport, SourceReport, SourcesReport};
 
 use crate::clock::Clock;
 use crate::config::{SourceEntry, SourceKind};
@@ -28,20 +34,34 @@ use crate::store::Store;
 use recorder::Recorder;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
 /// The sources of a service, running.
 pub struct Sources {
     running: Vec<Running>,
+    board: Board,
     store: Arc<Store>,
     data_clock: Clock,
 }
 
+/// What another configuration takes, before anything of it is in force. Dropped, it changes nothing.
+pub struct Change {
+    entries: Vec<SourceEntry>,
+    begun: Vec<Waiting>,
+}
+
 struct Running {
     entry: SourceEntry,
-    account: Arc<Account>,
     stop: Stop,
     thread: JoinHandle<()>,
+}
+
+/// A source whose thread waits for the word to begin.
+struct Waiting {
+    running: Running,
+    account: Arc<Account>,
+    go: SyncSender<()>,
 }
 
 /// A source's thread could not be started.
@@ -56,27 +76,36 @@ pub struct StartError {
 impl Sources {
     /// No sources yet, over `store`; `data_clock` says which time it is when records arrive.
     pub fn new(store: Arc<Store>, data_clock: Clock) -> Self {
-        Self { running: Vec::new(), store, data_clock }
+        Self { running: Vec::new(), board: Board::default(), store, data_clock }
     }
 
-    /// Lets exactly `entries` run: those that run already go on untouched, others are stopped and started. Blocks until
-    /// what was stopped has finished its batch.
-    pub fn run(&mut self, entries: &[SourceEntry]) -> Result<(), StartError> {
+    /// What there is to see of the sources, now and later.
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Prepares that exactly `entries` run. All that can fail fails here.
+    pub fn prepare(&self, entries: &[SourceEntry]) -> Result<Change, StartError> {
+        let new = entries.iter().filter(|entry| self.running.iter().all(|running| running.entry != **entry));
+        let begun = new.map(|entry| self.start(entry)).collect::<Result<_, _>>()?;
+        Ok(Change { entries: entries.to_vec(), begun })
+    }
+
+    /// Lets exactly the sources of `change` run: those that run already go on untouched, others are stopped and started.
+    /// Blocks until what was stopped has finished its batch.
+    pub fn change(&mut self, change: Change) {
         let (kept, ended): (Vec<_>, Vec<_>) =
-            self.running.drain(..).partition(|running| entries.contains(&running.entry));
+            self.running.drain(..).partition(|running| change.entries.contains(&running.entry));
         self.running = kept;
         end(ended);
-        for entry in entries {
-            if self.running.iter().all(|running| running.entry != *entry) {
-                self.running.push(self.start(entry)?);
-            }
+        self.board.keep(&change.entries);
+        for Waiting { running, account, go } in change.begun {
+            account.begun();
+            self.board.put(&running.entry, account);
+            // It waits for nothing else, and cannot be gone.
+            let _ = go.send(());
+            self.running.push(running);
         }
-        Ok(())
-    }
-
-    /// The sources and their accounts.
-    pub fn accounts(&self) -> impl Iterator<Item = (&SourceEntry, &Arc<Account>)> {
-        self.running.iter().map(|running| (&running.entry, &running.account))
     }
 
     /// Stops all sources; returns when their last batches are durable and their checkpoints written.
@@ -84,8 +113,10 @@ impl Sources {
         end(self.running.drain(..).collect());
     }
 
-    fn start(&self, entry: &SourceEntry) -> Result<Running, StartError> {
-        let (account, stop) = (Arc::new(Account::default()), Stop::default());
+    /// Starts the thread of a source, which does nothing until it is told to go.
+    fn start(&self, entry: &SourceEntry) -> Result<Waiting, StartError> {
+        let account = self.board.account(entry).unwrap_or_default();
+        let stop = Stop::default();
         let recorder = Recorder::new(
             Arc::clone(&self.store),
             entry,
@@ -93,9 +124,15 @@ impl Sources {
             Arc::clone(&account),
             stop.clone(),
         );
+        let ended = Ended { account: Arc::clone(&account), stop: stop.clone() };
         let (kind, format) = (entry.kind.clone(), entry.format);
-        let thread =
-            thread::Builder::new().name(format!("source {}", entry.name)).spawn(move || match kind {
+        let (go, may_go) = mpsc::sync_channel(1);
+        let run = move || {
+            if may_go.recv().is_err() {
+                return;
+            }
+            let _ended = ended;
+            match kind {
                 SourceKind::Files { patterns } => files::follow(&patterns, format, recorder),
                 #[cfg(feature = "kafka")]
                 SourceKind::Kafka(topic) => kafka::consume(&topic, format, recorder),
@@ -103,9 +140,25 @@ impl Sources {
                 SourceKind::Kafka(_) => {
                     recorder.trouble("this ipstats was built without the feature `kafka`");
                 }
-            });
+            }
+        };
+        let thread = thread::Builder::new().name(format!("source {}", entry.name)).spawn(run);
         let thread = thread.map_err(|reason| StartError { name: entry.name.clone(), reason })?;
-        Ok(Running { entry: entry.clone(), account, stop, thread })
+        Ok(Waiting { running: Running { entry: entry.clone(), stop, thread }, account, go })
+    }
+}
+
+/// Notes in the account that a thread ended although nobody told it to, however it did.
+struct Ended {
+    account: Arc<Account>,
+    stop: Stop,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if !self.stop.requested() {
+            self.account.failed("it ended: look into the log, and restart the service", Clock::System.now());
+        }
     }
 }
 

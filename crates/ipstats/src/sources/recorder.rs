@@ -1,11 +1,11 @@
 //! From frames of one source to durable records and checkpoints; tries again until the store accepts.
 
-use super::account::{Account, Outcomes};
+use super::account::{Account, Backlog};
 use crate::clock::Clock;
 use crate::config::SourceEntry;
 use crate::ingest::Stop;
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Frame, NotAConnection, Settings, Tally};
+use ipstats_formats::{Frame, Settings, Tally};
 use ipstats_model::{Batch, Organization, Recorded};
 use std::sync::Arc;
 use std::thread;
@@ -31,8 +31,6 @@ pub(super) struct Recorder {
     stop: Stop,
     batch: Batch,
     tally: Tally,
-    /// Whether it was said that nothing that comes in counts.
-    said_useless: bool,
 }
 
 /// The source was told to stop.
@@ -57,7 +55,6 @@ impl Recorder {
             stop,
             batch: Batch::new(),
             tally: Tally::default(),
-            said_useless: false,
         }
     }
 
@@ -95,8 +92,9 @@ impl Recorder {
                 this.store.record_here(this.organization, &this.batch, this.data_clock.now())
             })?
         };
-        self.account.add(&self.tally, recorded, Clock::System.now());
-        self.warn_if_useless(recorded);
+        if let Some(why) = self.account.add(&self.tally, recorded, Clock::System.now()) {
+            self.warn_of_useless(&why);
+        }
         self.batch.clear();
         self.tally = Tally::default();
         Ok(())
@@ -150,6 +148,11 @@ impl Recorder {
         }
     }
 
+    /// Notes what is still to be read.
+    pub(super) fn set_backlog(&self, backlog: Backlog) {
+        self.account.set_backlog(backlog);
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.requested()
     }
@@ -162,29 +165,13 @@ impl Recorder {
         if self.is_stopped() { Err(Stopped) } else { Ok(()) }
     }
 
-    /// Says once that records come in and none of them counts, and why.
-    fn warn_if_useless(&mut self, recorded: Recorded) {
-        let outcomes = Outcomes::new(&self.tally, recorded);
-        let is_useless = outcomes.counted == 0 && !self.is_only_other_events();
-        if is_useless && !self.said_useless {
-            let reasons = outcomes.not_a_connection().map(|(why, count)| format!("{count} {why}"));
-            tracing::warn!(
-                source = self.name,
-                malformed = outcomes.malformed,
-                outside_retention = outcomes.outside_retention,
-                not_a_connection = reasons.collect::<Vec<_>>().join(", "),
-                tenant = self.tally.other_tenant().map(tracing::field::display),
-                first_issue = self.tally.issues().first().map(tracing::field::display),
-                "records come in, and none of them counts"
-            );
-        }
-        self.said_useless = is_useless;
-    }
-
-    /// Whether nothing came in but events of other kinds, which most logs are full of.
-    fn is_only_other_events(&self) -> bool {
-        let others = self.tally.not_a_connection().filter(|(why, _)| *why == NotAConnection::OtherEvent);
-        others.map(|(_, count)| count).sum::<u64>() == self.tally.records()
+    fn warn_of_useless(&self, why: &str) {
+        tracing::warn!(
+            source = self.name,
+            tenant = self.tally.other_tenant().map(tracing::field::display),
+            first_issue = self.tally.issues().first().map(tracing::field::display),
+            "records come in, and none of them counts: {why}"
+        );
     }
 
     fn checkpoint_name(&self, rest: &str) -> String {

@@ -268,6 +268,20 @@ fn an_ingest_key_says_whose_logs_and_how_they_are_read() {
 }
 
 #[test]
+fn the_name_of_a_source_has_no_slash() {
+    let text = format!(
+        "[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n\
+         [[sources]]\nname = 'zeek/hq'\norganization = 'contoso'\nkind = 'files'\npaths = ['a']\n"
+    );
+    let problems = Place::with(&text).problems(&[]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains(":5:8: sources[0].name: \"zeek/hq\" is not the name of a source"),
+        "{problems:?}"
+    );
+}
+
+#[test]
 fn a_source_says_which_files_and_how_they_are_read() {
     let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
     let source = "[[sources]]\nname = 'hq'\norganization = 'contoso'\n";

@@ -26,6 +26,7 @@ mod serve;
 mod service;
 mod shippers;
 mod site;
+mod sources;
 mod store;
 mod tidy;
 mod tls;

@@ -4,6 +4,7 @@ use super::bar::rate;
 use crate::cli::output;
 use crate::client::LogAnswer;
 use crate::ingest::Report;
+use crate::numbers::grouped;
 use crate::visible::Visible;
 use ipstats_formats::NotAConnection;
 use ipstats_model::Organization;
@@ -160,29 +161,4 @@ impl Account {
 fn line(text: &mut String, label: &str, count: u64, explanation: &str) -> fmt::Result {
     let line = format!("{label:<18}{:>13}  {explanation}", grouped(count));
     writeln!(text, "{}", line.trim_end())
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), shown);
-        }
-    }
 }

@@ -41,16 +41,14 @@ impl Reload<'_> {
         // The folder of a first start may be another one now; nobody means to lock everybody out.
         ensure!(!config.organizations.is_empty(), "no [[organizations]] are declared any more");
         let identity = config.tls.as_ref().map(Identity::load).transpose()?;
-        // Nothing was changed up to here; the audit log is opened first, because that may fail.
+        let sources = self.sources.borrow().prepare(&config.sources)?;
+        // Nothing was changed up to here. The audit log is opened first, because that may fail; nothing else does.
         self.app.reload(&config)?;
         if let Some((tls, identity)) = self.tls.zip(identity) {
             tls.replace(identity);
             warn_of_expiry(tls);
         }
-        // A source that cannot be started is told apart: the others, and the rest of the configuration, are in force.
-        if let Err(error) = self.sources.borrow_mut().run(&config.sources) {
-            tracing::error!("{error}");
-        }
+        self.sources.borrow_mut().change(sources);
         Ok(config)
     }
 }

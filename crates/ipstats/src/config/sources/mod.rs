@@ -6,7 +6,7 @@ pub use kafka::{Begin, KafkaAccess, KafkaTopic};
 
 use super::access::{OrganizationEntry, choose, unique};
 use super::reader::Section;
-use super::values::{CountSetting, DeviceSetting, Name};
+use super::values::{CountSetting, DeviceSetting, InvalidValue, Name};
 use ipnet::IpNet;
 use ipstats_formats::{FormatChoice, Originator, Settings};
 use ipstats_model::Organization;
@@ -41,6 +41,10 @@ pub enum SourceKind {
     Kafka(KafkaTopic),
 }
 
+/// The name of a source. A slash ends it in the names of its checkpoints.
+#[derive(Debug)]
+struct SourceName(String);
+
 /// A path with wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(String);
@@ -74,7 +78,7 @@ fn source(
     folder: &Path,
     names: &mut HashSet<String>,
 ) -> Option<SourceEntry> {
-    let name = section.require::<Name>("name");
+    let name = section.require::<SourceName>("name");
     let organization = section.require::<Name>("organization");
     let kind = section.require::<Kind>("kind");
     if !cfg!(feature = "kafka") && matches!(kind, Some(Kind::Kafka | Kind::EventHubs)) {
@@ -122,6 +126,17 @@ pub(super) fn settings(section: &mut Section<'_>) -> Settings {
     }
 }
 
+impl SourceKind {
+    /// The name in the configuration.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Files { .. } => "files",
+            Self::Kafka(KafkaTopic { access: KafkaAccess::Brokers { .. }, .. }) => "kafka",
+            Self::Kafka(KafkaTopic { access: KafkaAccess::EventHubs { .. }, .. }) => "event-hubs",
+        }
+    }
+}
+
 impl Pattern {
     /// The pattern as text.
     pub fn as_str(&self) -> &str {
@@ -134,6 +149,17 @@ impl Pattern {
         }
         // The folder is meant as it is, whatever characters are in its name.
         Self(Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(&self.0).display().to_string())
+    }
+}
+
+impl FromStr for SourceName {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(Name(name)) if !name.contains('/') => Ok(Self(name)),
+            _ => Err(InvalidValue::new(text, "the name of a source (1 to 128 visible characters, no slash)")),
+        }
     }
 }
 

@@ -108,7 +108,9 @@ pub(super) fn encodings(headers: &HeaderMap) -> Result<Encodings, ApiError> {
 
 fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: Option<&UploadError>) {
     let now = Clock::System.now();
-    account.add(&report.tally, report.recorded, now);
+    if let Some(why) = account.add(&report.tally, report.recorded, now) {
+        tracing::warn!(source = source.name, "records come in, and none of them counts: {why}");
+    }
     match error {
         None => drop(account.recovered()),
         Some(error) => drop(account.trouble(error.to_string(), now)),

@@ -86,6 +86,17 @@ impl Followed {
         Some(format!("{}: {trouble}", self.path.display()))
     }
 
+    /// Bytes of this version of the file that are still to be read, as they are stored.
+    pub(super) fn left(&self, version: Version) -> u64 {
+        match &self.state {
+            _ if self.settled == Some(version) => 0,
+            State::Plain(plain) => plain.left(version),
+            State::Compressed(compressed) if compressed.is_done_with(version) => 0,
+            State::New | State::Compressed(_) => version.length,
+            State::Refused { .. } => 0,
+        }
+    }
+
     /// The file was found under this name.
     pub(super) fn found_at(&mut self, path: PathBuf) {
         self.path = path;

@@ -8,6 +8,7 @@ mod file;
 mod plain;
 mod position;
 
+use super::account::Backlog;
 use super::recorder::{Recorder, Stopped};
 use crate::clock::Clock;
 use crate::config::Pattern;
@@ -76,6 +77,7 @@ impl Follower<'_> {
         let mut order: Vec<Identity> = self.files.keys().copied().collect();
         order.sort_unstable();
         let (mut progressed, mut unsaved_bytes) = (false, 0);
+        self.note_backlog(found);
         for identity in order {
             let Some(file) = self.files.get_mut(&identity) else { continue };
             if let Step::Read { bytes } = file.step(found.get(&identity).copied(), &mut self.recorder)? {
@@ -84,6 +86,7 @@ impl Follower<'_> {
             }
             if unsaved_bytes >= SAVE_BYTES {
                 self.save()?;
+                self.note_backlog(found);
                 unsaved_bytes = 0;
             }
             if self.recorder.is_stopped() {
@@ -92,7 +95,15 @@ impl Follower<'_> {
         }
         self.save()?;
         self.drop_ended()?;
+        self.note_backlog(found);
         Ok(progressed)
+    }
+
+    /// Notes how much of the files that were found is still to be read.
+    fn note_backlog(&self, found: &HashMap<Identity, Version>) {
+        let left =
+            found.iter().filter_map(|(identity, version)| Some(self.files.get(identity)?.left(*version)));
+        self.recorder.set_backlog(Backlog::Bytes(left.sum()));
     }
 
     /// Records what was read, then notes how far.

@@ -68,6 +68,11 @@ impl Plain {
         self.file.as_ref().map(File::try_clone)
     }
 
+    /// Bytes of this version of the file that were not read yet.
+    pub(super) const fn left(&self, version: Version) -> u64 {
+        version.length.saturating_sub(self.fed)
+    }
+
     /// Whether the file is not what it was: shorter, or with other bytes before the place.
     pub(super) fn is_another(&self, file: &File, length: u64) -> io::Result<bool> {
         Ok(length < self.fed || guard(file, self.fed)? != self.guard)

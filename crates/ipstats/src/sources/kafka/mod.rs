@@ -9,6 +9,7 @@
 mod access;
 mod partition;
 
+use super::account::Backlog;
 use super::recorder::{Recorder, Stopped};
 use crate::config::KafkaTopic;
 use access::{Access, AccessError};
@@ -69,7 +70,7 @@ pub(super) fn consume(topic: &KafkaTopic, format: FormatChoice, recorder: Record
         Err(error) => return recorder.trouble(&format!("no threads can be started: {error}")),
     };
     let mut consumer = Consumer { topic, format, recorder, runtime };
-    while let Left::Failed(error) = consumer.session() {
+    while let Err(Left::Failed(error)) = consumer.read_on() {
         consumer.recorder.trouble(&crate::telemetry::chain(&error));
         if consumer.recorder.wait(RETRY_PAUSE).is_err() {
             break;
@@ -88,13 +89,6 @@ struct Consumer<'a> {
 
 impl Consumer<'_> {
     /// Reads on from the checkpoints until something goes wrong.
-    fn session(&mut self) -> Left {
-        match self.read_on() {
-            Ok(never) => match never {},
-            Err(left) => left,
-        }
-    }
-
     fn read_on(&mut self) -> Result<std::convert::Infallible, Left> {
         let access = Access::of(self.topic)?;
         let topic = access.topic.clone();
@@ -111,6 +105,7 @@ impl Consumer<'_> {
             self.take_what_is_there(&mut session)?;
             self.recorder.flush()?;
             self.recorder.set_checkpoints(&session.new_checkpoints())?;
+            self.recorder.set_backlog(session.backlog());
             self.recorder.recovered();
             if self.recorder.is_stopped() {
                 return Err(Left::Stopped);
@@ -185,12 +180,23 @@ struct Session {
     fetched: mpsc::Receiver<Result<Fetched, KafkaError>>,
     /// For each partition that is read, the offset of the next record, and whether that is in its checkpoint.
     next: HashMap<i32, (i64, bool)>,
+    /// For each partition, how many records are behind that.
+    left: HashMap<i32, u64>,
 }
 
 impl Session {
     fn new(client: Arc<Client>, topic: String, begin: crate::config::Begin) -> Self {
         let (sender, fetched) = mpsc::channel(WAITING_MAX);
-        Self { client, topic, begin, tasks: JoinSet::new(), sender, fetched, next: HashMap::new() }
+        Self {
+            client,
+            topic,
+            begin,
+            tasks: JoinSet::new(),
+            sender,
+            fetched,
+            next: HashMap::new(),
+            left: HashMap::new(),
+        }
     }
 
     /// Starts to read the partitions that are not read yet.
@@ -228,6 +234,13 @@ impl Session {
         if next.0 != fetched.next {
             *next = (fetched.next, false);
         }
+        let left = fetched.end.saturating_sub(fetched.next);
+        self.left.insert(fetched.partition, u64::try_from(left).unwrap_or_default());
+    }
+
+    /// What the broker has and was not recorded yet.
+    fn backlog(&self) -> Backlog {
+        Backlog::Records(self.left.values().sum())
     }
 
     /// The checkpoints that are news. What is before them must be durable.

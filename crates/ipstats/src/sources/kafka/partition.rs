@@ -33,6 +33,8 @@ pub(super) struct Fetched {
     pub(super) values: Vec<Vec<u8>>,
     /// The offset behind the last of them.
     pub(super) next: i64,
+    /// The offset behind the last record that the broker has, as far as it told.
+    pub(super) end: i64,
 }
 
 impl Partition {
@@ -52,7 +54,7 @@ impl Partition {
             None => self.first(&client).await?,
         };
         // Also where nothing is there yet: a restart goes on from here.
-        if sender.send(Ok(self.fetched(Vec::new(), offset))).await.is_err() {
+        if sender.send(Ok(self.fetched(Vec::new(), offset, offset))).await.is_err() {
             return Ok(());
         }
         let mut empty_answers = 0;
@@ -70,6 +72,9 @@ impl Partition {
                 empty_answers = if offset < end { empty_answers + 1 } else { 0 };
                 if empty_answers >= EMPTY_ANSWERS_MAX {
                     offset += 1;
+                    if sender.send(Ok(self.fetched(Vec::new(), offset, end))).await.is_err() {
+                        return Ok(());
+                    }
                 }
                 continue;
             };
@@ -77,7 +82,7 @@ impl Partition {
             let next = last.offset + 1;
             let values = records.into_iter().filter_map(|record| record.record.value).collect();
             offset = next;
-            if sender.send(Ok(self.fetched(values, next))).await.is_err() {
+            if sender.send(Ok(self.fetched(values, next, end))).await.is_err() {
                 return Ok(());
             }
         }
@@ -92,8 +97,8 @@ impl Partition {
         client.get_offset(at).await
     }
 
-    fn fetched(&self, values: Vec<Vec<u8>>, next: i64) -> Fetched {
-        Fetched { partition: self.number, values, next }
+    fn fetched(&self, values: Vec<Vec<u8>>, next: i64, end: i64) -> Fetched {
+        Fetched { partition: self.number, values, next, end }
     }
 
     /// The oldest record there is, because those before were deleted, or the topic was made anew.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::peer;
-use ipstats::http::metrics_router;
+use ipstats::http::operator_router;
+use ipstats::sources::Board;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -26,8 +27,10 @@ async fn busy_service() -> TestApp {
 }
 
 async fn page(app: &TestApp) -> Answer {
-    let response =
-        metrics_router(&app.app).oneshot(get("/metrics").body(Body::empty()).unwrap()).await.unwrap();
+    let response = operator_router(&app.app, Board::default())
+        .oneshot(get("/metrics").body(Body::empty()).unwrap())
+        .await
+        .unwrap();
     let (parts, body) = response.into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     Answer { status: parts.status, headers: parts.headers, text }
@@ -109,9 +112,23 @@ async fn prometheus_reads_the_page() {
 }
 
 #[tokio::test]
+async fn sources_are_shown_to_this_machine_only() {
+    let app = TestApp::new();
+    let operator = operator_router(&app.app, Board::default());
+    for (peer, status) in [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 403)] {
+        let entrance = operator.of_peer(peer.parse().unwrap());
+        let request = get("/sources").header("Host", "x").body(Body::empty()).unwrap();
+        assert_eq!(entrance.oneshot(request).await.unwrap().status(), status, "{peer}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_on_their_own_listener_only() {
     let app = TestApp::new();
     assert_eq!(app.get("/metrics").await.status, StatusCode::NOT_FOUND);
-    let response = metrics_router(&app.app).oneshot(get(IP).body(Body::empty()).unwrap()).await.unwrap();
+    let response = operator_router(&app.app, Board::default())
+        .oneshot(get(IP).body(Body::empty()).unwrap())
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
