@@ -18,6 +18,7 @@ mod aliases;
 mod decompress;
 mod delivery;
 mod encoding;
+pub mod envelope;
 mod lines;
 mod pipeline;
 mod progress;

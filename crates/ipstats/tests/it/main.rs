@@ -12,6 +12,8 @@ mod config;
 #[cfg(target_os = "linux")]
 mod faults;
 mod follow;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;

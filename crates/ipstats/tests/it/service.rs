@@ -23,7 +23,7 @@ impl Service {
         Self::start_at(command, "127.0.0.1:0")
     }
 
-    /// As [`start`](Self::start), at an address whose port is 0.
+    /// As [`start`](Self::start), at this address.
     pub(crate) fn start_at(mut command: Command, listen: &str) -> Self {
         command.args(["--listen", listen]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -50,8 +50,13 @@ impl Service {
         ))
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 

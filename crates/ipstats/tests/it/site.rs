@@ -77,16 +77,20 @@ impl Site {
         self.post(address, "/api/ingest/ndjson", &log(batch))
     }
 
-    /// As [`ingest`](Self::ingest), as a bulk request of Elasticsearch.
-    pub(crate) fn ingest_bulk(&self, address: &str, batch: &Model) -> std::io::Result<(u16, String)> {
-        let pairs: Vec<_> = log(batch).lines().map(|line| format!("{{\"create\":{{}}}}\n{line}\n")).collect();
-        self.post(address, "/elastic/_bulk", &pairs.concat())
+    /// As [`ingest`](Self::ingest), in one of all protocols.
+    pub(crate) fn ingest_in(
+        &self,
+        protocol: Protocol,
+        address: &str,
+        batch: &Model,
+    ) -> std::io::Result<(u16, String)> {
+        self.post(address, protocol.path(), &protocol.wrapped(&log(batch)))
     }
 
     fn post(&self, address: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.key.reveal(),
             body.len()
         );
@@ -109,6 +113,54 @@ impl Site {
 
     pub(crate) fn import(&self, file: &str) -> Done {
         self.place.run(&["import", "--as-of", AS_OF, file])
+    }
+}
+
+/// How logs can be sent in over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Plain,
+    Bulk,
+    Hec,
+    Otlp,
+}
+
+impl Protocol {
+    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Bulk, Self::Hec, Self::Otlp];
+
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Plain => "/api/ingest/ndjson",
+            Self::Bulk => "/elastic/_bulk",
+            Self::Hec => "/services/collector/event",
+            Self::Otlp => "/v1/logs",
+        }
+    }
+
+    /// What an answer holds when nothing of the log was refused.
+    pub(crate) const fn success(self) -> &'static str {
+        match self {
+            Self::Plain => "\"malformed\":0",
+            Self::Bulk => "\"errors\":false",
+            Self::Hec => "\"code\":0",
+            Self::Otlp => "{}",
+        }
+    }
+
+    /// The log, a record a line, as a body.
+    pub(crate) fn wrapped(self, log: &str) -> String {
+        let each =
+            |one: &dyn Fn(&str) -> String, between| log.lines().map(one).collect::<Vec<_>>().join(between);
+        match self {
+            Self::Plain => log.to_owned(),
+            Self::Bulk => each(&|line| format!("{{\"create\":{{}}}}\n{line}\n"), ""),
+            Self::Hec => each(&|line| format!("{{\"event\":{line}}}"), ""),
+            Self::Otlp => {
+                let text = |line: &str| serde_json::Value::from(line);
+                let records = each(&|line| format!("{{\"body\":{{\"stringValue\":{}}}}}", text(line)), ",");
+                format!("{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{records}]}}]}}]}}")
+            }
+        }
     }
 }
 

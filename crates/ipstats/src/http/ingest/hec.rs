@@ -5,14 +5,15 @@
 //! acknowledgement can be promised at once: whatever number was given out is durable.
 
 use super::key::{KeyRefused, OwnScheme, sender};
-use super::load::{DecodedBody, deliver, encodings, load};
+use super::load::{deliver, encodings, load};
 use super::plain::LOG_BYTES_MAX;
 use super::reshaped;
 use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::trail::Trail;
-use crate::ingest::{Delivery, UploadError, UploadPlan, upload};
+use crate::ingest::envelope::hec::{BadEvent, Events, Fault, read};
+use crate::ingest::{UploadError, UploadPlan, upload};
 use crate::store::Health;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
@@ -21,8 +22,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -67,33 +66,6 @@ enum HecError {
     BadEvent(BadEvent),
     NoChannel,
     BadQuestion,
-}
-
-/// An event at which reading stopped, counted from 0, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct BadEvent {
-    number: usize,
-    fault: Fault,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    NotJson,
-    Absent,
-    Blank,
-}
-
-/// What came of reading the events of a request.
-enum Events {
-    None,
-    Read,
-    Bad(BadEvent),
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, default)]
-    event: Option<&'a RawValue>,
 }
 
 async fn events(
@@ -174,47 +146,6 @@ fn has_channel(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     headers.get(CHANNEL).is_some_and(|channel| !channel.is_empty())
         || query.any(|(name, value)| name == "channel" && !value.is_empty())
-}
-
-/// Reads events that stand side by side, or in an array.
-fn read(body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<Events, UploadError> {
-    let body = body.whole()?;
-    let text = body.trim_ascii();
-    if text.is_empty() {
-        return Ok(Events::None);
-    }
-    let inside = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
-    let mut rest = inside.unwrap_or(text);
-    let mut number = 0;
-    while !rest.is_empty() {
-        let mut events = serde_json::Deserializer::from_slice(rest).into_iter::<Event<'_>>();
-        let Some(event) = events.next() else { break };
-        let bad = |fault| Ok(Events::Bad(BadEvent { number, fault }));
-        let record = match event {
-            Err(_) => return bad(Fault::NotJson),
-            Ok(Event { event: None }) => return bad(Fault::Absent),
-            Ok(Event { event: Some(event) }) => record(event),
-        };
-        match record {
-            None => return bad(Fault::Absent),
-            Some(record) if record.trim().is_empty() => return bad(Fault::Blank),
-            // What is malformed is counted; Splunk would have taken it.
-            Some(record) => drop(delivery.read(record.as_bytes())?),
-        }
-        number += 1;
-        rest = rest.get(events.byte_offset()..).unwrap_or_default().trim_ascii_start();
-        rest = rest.strip_prefix(b",").filter(|_| inside.is_some()).unwrap_or(rest);
-    }
-    Ok(Events::Read)
-}
-
-/// The record that an event is: an object as it was sent, or the text that it is; nothing where it is null.
-fn record(event: &RawValue) -> Option<Cow<'_, str>> {
-    match event.get() {
-        "null" => None,
-        text if text.starts_with('"') => serde_json::from_str::<String>(text).ok().map(Cow::Owned),
-        json => Some(Cow::Borrowed(json)),
-    }
 }
 
 impl HecAnswer {

@@ -5,14 +5,14 @@ use crate::clock::Clock;
 use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::ingest::{Delivery, Encodings, SourceError, StoreSink, UploadError, UploadReport, decoded};
+use crate::ingest::envelope::DecodedBody;
+use crate::ingest::{Delivery, Encodings, SourceError, StoreSink, UploadError, UploadReport};
 use crate::metrics::Metrics;
 use crate::sources::Account;
 use crate::store::Store;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use std::io::Read;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -65,39 +65,6 @@ pub(super) async fn deliver<T: Send + 'static>(
         (delivery.into_report(), recorded.map_err(UploadError::Record).and(done))
     })
     .await
-}
-
-/// A body without its encodings, whose errors are those of uploads.
-pub(super) struct DecodedBody {
-    reader: Box<dyn Read + Send>,
-    compression: crate::ingest::Compression,
-    bytes_max: u64,
-}
-
-impl DecodedBody {
-    fn new(reader: BodyReader, encodings: &Encodings, bytes_max: u64) -> Result<Self, UploadError> {
-        let none = crate::ingest::Compression::None;
-        let (compression, reader) = decoded(reader, encodings, bytes_max)
-            .map_err(|error| UploadError::reading(error, none, bytes_max))?;
-        Ok(Self { reader, compression, bytes_max })
-    }
-
-    /// The whole of it, in memory.
-    pub(super) fn whole(mut self) -> Result<Vec<u8>, UploadError> {
-        let mut body = Vec::new();
-        self.reader.read_to_end(&mut body).map_err(|error| self.error(error))?;
-        Ok(body)
-    }
-
-    /// The body as a reader, and what its errors mean.
-    pub(super) fn into_parts(self) -> (Box<dyn Read + Send>, impl Fn(std::io::Error) -> UploadError) {
-        let Self { reader, compression, bytes_max } = self;
-        (reader, move |error| UploadError::reading(error, compression, bytes_max))
-    }
-
-    fn error(&self, error: std::io::Error) -> UploadError {
-        UploadError::reading(error, self.compression, self.bytes_max)
-    }
 }
 
 /// What the sender says that it compressed the body with.

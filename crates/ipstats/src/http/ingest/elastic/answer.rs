@@ -2,8 +2,8 @@
 //!
 //! It can be longer than the request, so it is written while it is sent.
 
-use super::bulk::{Fate, Items, Verb};
 use super::json;
+use crate::ingest::envelope::bulk::{Fate, Items, Verb};
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame};

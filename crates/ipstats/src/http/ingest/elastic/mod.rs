@@ -7,7 +7,6 @@
 //! Below a path of its own, because the root belongs to the API. All clients that were looked at can be given a path.
 
 mod answer;
-mod bulk;
 mod error;
 mod setup;
 
@@ -16,6 +15,7 @@ use super::load::{deliver, encodings};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::trail::Trail;
+use crate::ingest::envelope::bulk;
 use answer::BulkAnswer;
 use axum::Router;
 use axum::body::Body;

@@ -1,8 +1,9 @@
 //! Answers in the encoding of the request.
 
-use super::Encoding;
+use super::media_type;
 use crate::http::error::ApiError;
 use crate::http::ingest::reshaped;
+use crate::ingest::envelope::otlp::Encoding;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -54,7 +55,7 @@ impl IntoResponse for Answered {
             error_message,
         });
         let body = written(self.encoding, &LogsResponse { partial_success });
-        let content_type = HeaderValue::from_static(self.encoding.media_type());
+        let content_type = HeaderValue::from_static(media_type(self.encoding));
         ([(CONTENT_TYPE, content_type)], body).into_response()
     }
 }
@@ -68,7 +69,7 @@ impl IntoResponse for OtlpError {
             status => status,
         };
         let body = written(encoding, &Status { code: code(status), message: error.to_string() });
-        let mut response = reshaped(error, encoding.media_type(), body);
+        let mut response = reshaped(error, media_type(encoding), body);
         *response.status_mut() = status;
         response
     }

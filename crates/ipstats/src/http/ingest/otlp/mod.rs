@@ -4,13 +4,12 @@
 //! who collected it, and are not read: a record says itself when and who.
 
 mod answer;
-mod message;
 
 use super::key::Sender;
-use super::load::{DecodedBody, deliver, encodings};
+use super::load::{deliver, encodings};
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::ingest::{Delivery, UploadError};
+use crate::ingest::envelope::otlp::{Encoding, read};
 use answer::{Answered, OtlpError};
 use axum::Router;
 use axum::body::Body;
@@ -18,19 +17,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
-use message::LogsRequest;
-use prost::Message;
 use std::sync::Arc;
 
-/// Longest request, in bytes once it is decompressed: 16 MiB. It is read as a whole, and takes some times that in memory.
+/// Longest request, in bytes once it is decompressed: 16 MiB. It is read as a whole.
 const LOGS_BYTES_MAX: u64 = 16 << 20;
-
-/// How a request is written, and its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Protobuf,
-    Json,
-}
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/v1/logs", post(logs))
@@ -42,7 +32,7 @@ async fn logs(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answered, OtlpError> {
-    let encoding = Encoding::of(&headers);
+    let encoding = encoding_of(&headers);
     let answered_in = *encoding.as_ref().unwrap_or(&Encoding::Json);
     take_in(&app, encoding, sender, &headers, body).await.map_err(|error| OtlpError(answered_in, error))
 }
@@ -65,37 +55,19 @@ async fn take_in(
     Ok(Answered { encoding, malformed: report.tally.malformed(), problem })
 }
 
-fn read(encoding: Encoding, body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<(), UploadError> {
-    let request = encoding.decode(&body.whole()?)?;
-    for record in request.into_records() {
-        delivery.read(&record)?;
+fn encoding_of(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+    let content_type = headers.get(CONTENT_TYPE).map_or("(none)", |value| value.to_str().unwrap_or("?"));
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match media_type.to_ascii_lowercase().as_str() {
+        "application/x-protobuf" => Ok(Encoding::Protobuf),
+        "application/json" => Ok(Encoding::Json),
+        _ => Err(ApiError::UnknownContentType(crate::http::error::excerpt(media_type))),
     }
-    Ok(())
 }
 
-impl Encoding {
-    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let content_type = headers.get(CONTENT_TYPE).map_or("(none)", |value| value.to_str().unwrap_or("?"));
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        match media_type.to_ascii_lowercase().as_str() {
-            "application/x-protobuf" => Ok(Self::Protobuf),
-            "application/json" => Ok(Self::Json),
-            _ => Err(ApiError::UnknownContentType(crate::http::error::excerpt(media_type))),
-        }
-    }
-
-    fn decode(self, body: &[u8]) -> Result<LogsRequest, UploadError> {
-        let decoded = match self {
-            Self::Protobuf => LogsRequest::decode(body).map_err(|error| error.to_string()),
-            Self::Json => serde_json::from_slice(body).map_err(|error| error.to_string()),
-        };
-        decoded.map_err(|error| UploadError::Envelope(format!("it is no ExportLogsServiceRequest: {error}")))
-    }
-
-    const fn media_type(self) -> &'static str {
-        match self {
-            Self::Protobuf => "application/x-protobuf",
-            Self::Json => "application/json",
-        }
+const fn media_type(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Protobuf => "application/x-protobuf",
+        Encoding::Json => "application/json",
     }
 }

@@ -1,5 +1,5 @@
-//! What is read of OpenTelemetry's `ExportLogsServiceRequest`, in both of its encodings. The numbers are those of
-//! opentelemetry-proto 1.x, which promises to keep them.
+//! What is read of a `LogRecord`, in both of its encodings. The numbers are those of opentelemetry-proto 1.x, which promises
+//! to keep them.
 //!
 //! A text is kept as the bytes it is: one that is not UTF-8 is a malformed record, not a malformed request.
 
@@ -11,31 +11,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 #[derive(Message, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LogsRequest {
-    #[prost(message, repeated, tag = "1")]
-    #[serde(default)]
-    resource_logs: Vec<ResourceLogs>,
-}
-
-#[derive(Message, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceLogs {
-    #[prost(message, repeated, tag = "2")]
-    #[serde(default)]
-    scope_logs: Vec<ScopeLogs>,
-}
-
-#[derive(Message, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ScopeLogs {
-    #[prost(message, repeated, tag = "2")]
-    #[serde(default)]
-    log_records: Vec<LogRecord>,
-}
-
-#[derive(Message, Deserialize)]
-struct LogRecord {
+pub(super) struct LogRecord {
     #[prost(message, optional, tag = "5")]
     body: Option<AnyValue>,
 }
@@ -94,17 +70,9 @@ struct KeyValue {
     value: Option<AnyValue>,
 }
 
-impl LogsRequest {
-    /// The records of all resources and scopes, in their order.
-    pub(super) fn into_records(self) -> impl Iterator<Item = Vec<u8>> {
-        let scopes = self.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
-        scopes.flat_map(|scope| scope.log_records).map(LogRecord::into_record)
-    }
-}
-
 impl LogRecord {
     /// A log record without a body is an event whose attributes say everything: none that we know.
-    fn into_record(self) -> Vec<u8> {
+    pub(super) fn into_record(self) -> Vec<u8> {
         match self.body.and_then(|body| body.value) {
             None => b"{}".to_vec(),
             Some(Value::StringValue(line) | Value::BytesValue(line)) => line,
@@ -185,15 +153,12 @@ mod tests {
     #[test]
     fn a_body_of_any_kind_is_a_record() {
         let record = |body: &str| {
-            let json = format!(
-                r#"{{"resourceLogs":[{{"resource":{{}},"scopeLogs":[{{"scope":{{}},"logRecords":[{{
-                   "timeUnixNano":"1","severityNumber":9,"body":{body}}}]}}]}}]}}"#
-            );
-            let request: LogsRequest = serde_json::from_str(&json).unwrap();
-            let binary = LogsRequest::decode(request.encode_to_vec().as_slice()).unwrap();
-            let records: Vec<_> = request.into_records().collect();
-            assert_eq!(binary.into_records().collect::<Vec<_>>(), records);
-            String::from_utf8(records.concat()).unwrap()
+            let json = format!(r#"{{"timeUnixNano":"1","severityNumber":9,"body":{body}}}"#);
+            let record: LogRecord = serde_json::from_str(&json).unwrap();
+            let binary = LogRecord::decode(record.encode_to_vec().as_slice()).unwrap();
+            let text = record.into_record();
+            assert_eq!(binary.into_record(), text);
+            String::from_utf8(text).unwrap()
         };
         assert_eq!(record(r#"{"stringValue":"a\tb"}"#), "a\tb");
         assert_eq!(record(r#"{"bytesValue":"e30="}"#), "{}");

@@ -1,8 +1,8 @@
-//! The body of a bulk request: pairs of lines, an action and a document.
+//! The bulk API of Elasticsearch: pairs of lines, an action and a document.
 //!
 //! Of a request, what is kept is one line, one batch, and two bytes an item for the answer.
 
-use super::super::load::DecodedBody;
+use super::DecodedBody;
 use crate::ingest::{Delivery, UploadError};
 use ipstats_formats::Malformed;
 use serde::Deserialize;
@@ -20,26 +20,32 @@ const PROBLEMS_MAX: usize = 100;
 
 /// What became of each item of a request, in its order.
 #[derive(Debug, Default)]
-pub(super) struct Items {
-    pub(super) items: Vec<(Verb, Fate)>,
+pub struct Items {
+    /// What was to be done with each, and what became of it.
+    pub items: Vec<(Verb, Fate)>,
     /// What is wrong with the first malformed ones.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 /// What an action says to do with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub enum Verb {
+    /// Add it.
     Create,
+    /// Add it, or replace it.
     Index,
+    /// Change it.
     Update,
+    /// Delete it.
     Delete,
 }
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
     /// Read, and durable where it is a connection.
     Taken,
+    /// It cannot be read.
     Malformed,
     /// Nothing here can be changed.
     NotSupported,
@@ -65,7 +71,7 @@ enum Line {
 }
 
 /// Reads all pairs of `body`.
-pub(super) fn read(body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<Items, UploadError> {
+pub fn read(body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<Items, UploadError> {
     let (reader, to_error) = body.into_parts();
     let mut lines =
         Lines { reader: BufReader::with_capacity(READ_BYTES, reader), line: Vec::new(), number: 0 };
@@ -116,7 +122,7 @@ fn action(line: &[u8]) -> Option<Verb> {
 
 impl Items {
     /// Whether an item failed, as Elasticsearch counts: to delete what is not there is none.
-    pub(super) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         self.items.iter().any(|(_, fate)| matches!(fate, Fate::Malformed | Fate::NotSupported))
     }
 
@@ -129,7 +135,8 @@ impl Items {
 }
 
 impl Verb {
-    pub(super) const fn name(self) -> &'static str {
+    /// As actions and answers write it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Index => "index",

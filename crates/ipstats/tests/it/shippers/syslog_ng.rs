@@ -1,0 +1,60 @@
+//! syslog-ng follows a file and sends its lines: as they are, and to the bulk API.
+
+use super::ZeekLog;
+use crate::peer;
+use crate::site::Site;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn syslog_ng_sends_lines() {
+    shipped(|port, key| {
+        format!(
+            r#"http(url("http://127.0.0.1:{port}/api/ingest/zeek-json") method("POST")
+                 headers("Authorization: Bearer {key}")
+                 body("${{MSG}}") batch-lines(50) batch-timeout(100) delimiter("\n"))"#
+        )
+    });
+}
+
+#[test]
+fn syslog_ng_sends_to_the_bulk_api() {
+    shipped(|port, key| {
+        format!(
+            r#"elasticsearch-http(url("http://127.0.0.1:{port}/elastic/_bulk") index("zeek") type("")
+                 user("syslog-ng") password("{key}") template("${{MSG}}") batch_lines(50) batch-timeout(100))"#
+        )
+    });
+}
+
+/// Sends the log to a destination that is made of the service's port and the key.
+fn shipped(destination: impl FnOnce(&str, &str) -> String) {
+    let (Some(peer), Some(log)) = (peer::place("syslog-ng"), ZeekLog::new()) else { return };
+    let site = Site::new();
+    log.shipped_in_spite_of_kills(&site, |port, folder, followed| {
+        let config = folder.join("syslog-ng.conf");
+        fs::write(&config, configuration(followed, &destination(port, site.key()))).unwrap();
+        let mut command = Command::new(peer.join("usr/sbin/syslog-ng"));
+        command.env("SYSLOGNG_PREFIX", peer.join("usr")).args(["--foreground", "--no-caps"]);
+        for (option, name) in [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")]
+        {
+            command.arg(option).arg(folder.join(name));
+        }
+        command.arg("--cfgfile").arg(config);
+        command
+    });
+}
+
+fn configuration(followed: &Path, destination: &str) -> String {
+    let followed = followed.display();
+    format!(
+        r#"@version: 3.38
+@include "scl.conf"
+options {{ time-reopen(1); }};
+source lines {{ file("{followed}" follow-freq(0.1) flags(no-parse)); }};
+destination ipstats {{ {destination}; }};
+log {{ source(lines); destination(ipstats); flags(flow-control); }};
+"#
+    )
+}
