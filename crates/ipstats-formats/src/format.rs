@@ -1,5 +1,6 @@
 //! The formats by name, and the choice an operator makes among them.
 
+use crate::formats::{Grammar, grammar};
 use std::fmt;
 use std::str::FromStr;
 
@@ -133,6 +134,12 @@ impl FormatChoice {
             Self::Sysmon => matches!(format, Format::SysmonJson | Format::SysmonEvtx),
             Self::Exactly(only) => only == format,
         }
+    }
+
+    /// Whether some format of this choice has JSON records, which can come one by one.
+    pub fn admits_json(self) -> bool {
+        let mut formats = Format::ALL.into_iter().filter(|format| self.admits(*format));
+        formats.any(|format| matches!(grammar(format), Grammar::Json(_)))
     }
 }
 

@@ -13,6 +13,7 @@
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `halves` | which direction of a flow a record shows, where each has one of its own |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
+//! | `syslog` | messages out of a connection, and the record in a message |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
 //!
 //! Architecture Invariant: parsers are total. Every record of a stream ends in exactly one place of the tally: a
@@ -36,6 +37,7 @@ pub mod netflow;
 mod outcome;
 mod reader;
 mod settings;
+pub mod syslog;
 mod tally;
 
 pub use aliases::{AliasBy, AliasReader, AliasReport, Aliases};

@@ -108,6 +108,18 @@ impl LooseRecords {
         problem
     }
 
+    /// Counts a record whose rest never came.
+    pub fn cut_off(&mut self, tally: &mut Tally) {
+        self.number += 1;
+        tally.malformed_at(self.number, Malformed::CutOff);
+    }
+
+    /// Counts what came in place of a record and is none, such as a line of text for people.
+    pub fn other_event(&mut self, tally: &mut Tally) {
+        self.number += 1;
+        tally.not_a_connection_for(NotAConnection::OtherEvent);
+    }
+
     fn framed(
         &mut self,
         record: &[u8],

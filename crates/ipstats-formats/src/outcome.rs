@@ -27,6 +27,8 @@ pub enum NotAConnection {
     NoRemoteIp,
     /// Neither end is internal.
     NotInternal,
+    /// Flow records whose template the exporter has not sent yet: what they are is not known.
+    NoTemplate,
 }
 
 /// Why a record cannot be read.
@@ -61,12 +63,6 @@ pub enum Malformed {
     Stream {
         /// What is wrong with it.
         reason: String,
-    },
-    /// A flow record whose template has not come yet.
-    #[error("no template {template} from this exporter yet; exporters repeat their templates")]
-    NoTemplate {
-        /// The template's id.
-        template: u16,
     },
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
@@ -111,7 +107,7 @@ impl From<DeviceNameError> for Malformed {
 
 impl NotAConnection {
     /// All reasons, in the order of reports.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OtherEvent,
         Self::OtherTenant,
         Self::Inbound,
@@ -122,6 +118,7 @@ impl NotAConnection {
         Self::DirectionUnknown,
         Self::NoRemoteIp,
         Self::NotInternal,
+        Self::NoTemplate,
     ];
 
     /// The stable name in machine-readable reports.
@@ -137,6 +134,7 @@ impl NotAConnection {
             Self::DirectionUnknown => "directionUnknown",
             Self::NoRemoteIp => "noRemoteIp",
             Self::NotInternal => "notInternal",
+            Self::NoTemplate => "noTemplate",
         }
     }
 
@@ -155,6 +153,7 @@ impl NotAConnection {
             Self::NotInternal => {
                 "both ends external; set internal networks, or that the originator is the device"
             }
+            Self::NoTemplate => "flows before their template, which exporters send from time to time",
         }
     }
 }

@@ -7,7 +7,7 @@ mod evidence;
 mod record;
 
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Reader, Rejected};
+use crate::reader::{Flow, Reader};
 use crate::settings::Settings;
 use crate::tally::Tally;
 use ipstats_model::Batch;
@@ -19,13 +19,13 @@ use std::net::SocketAddr;
 
 /// How many exporters (address and observation domain) are remembered. Beyond that, the one that was silent longest is
 /// forgotten until it sends its templates again.
-const EXPORTERS_MAX: usize = 1024;
+const EXPORTERS_MAX: usize = 512;
 
 /// Templates that are remembered of one exporter.
-const TEMPLATES_MAX: usize = 128;
+const TEMPLATES_MAX: usize = 64;
 
 /// Fields of a template.
-const TEMPLATE_FIELDS_MAX: usize = 256;
+const TEMPLATE_FIELDS_MAX: usize = 128;
 
 /// Versions that are read.
 const VERSIONS: [u16; 3] = [5, 9, 10];
@@ -108,9 +108,7 @@ fn packet_records(packet: &NetflowPacket, number: u64, reader: &mut Reader<'_>) 
                             take(&Record::of_v9(fields), clock, number, reader);
                         }
                     }
-                    v9::FlowSetBody::NoTemplate(missing) => {
-                        no_template(missing.template_id, number, reader);
-                    }
+                    v9::FlowSetBody::NoTemplate(_) => no_template(number, reader),
                     _ => {}
                 }
             }
@@ -124,9 +122,7 @@ fn packet_records(packet: &NetflowPacket, number: u64, reader: &mut Reader<'_>) 
                             take(&Record::of_ipfix(fields), clock, number, reader);
                         }
                     }
-                    ipfix::FlowSetBody::NoTemplate(missing) => {
-                        no_template(missing.template_id, number, reader);
-                    }
+                    ipfix::FlowSetBody::NoTemplate(_) => no_template(number, reader),
                     _ => {}
                 }
             }
@@ -159,8 +155,8 @@ fn take(record: &Record, clock: Clock, number: u64, reader: &mut Reader<'_>) {
 }
 
 /// Records whose template has not come yet, however many: how many they are is not known without it.
-fn no_template(template: u16, number: u64, reader: &mut Reader<'_>) {
-    reader.record(number, |_| Err(Rejected::Malformed(Malformed::NoTemplate { template })));
+fn no_template(number: u64, reader: &mut Reader<'_>) {
+    reader.record(number, |_| Err(NotAConnection::NoTemplate.into()));
 }
 
 fn damaged(error: &dyn fmt::Display) -> Malformed {

@@ -44,7 +44,9 @@ pub use rate_limit::RateLimit;
 pub use roles::{Principal, Role, RolePermission};
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;
-pub use sources::{Begin, KafkaAccess, KafkaTopic, Pattern, SourceEntry, SourceKind};
+pub use sources::{
+    Begin, Endpoint, KafkaAccess, KafkaTopic, Listening, Pattern, SourceEntry, SourceKind, Transport,
+};
 pub use tls::TlsFiles;
 pub use users::User;
 pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};

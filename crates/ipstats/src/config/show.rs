@@ -86,7 +86,8 @@ struct Source<'a> {
     organization: String,
     #[serde(flatten)]
     kind: Kind<'a>,
-    format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
     #[serde(flatten)]
     settings: Settings<'a>,
 }
@@ -112,6 +113,15 @@ enum Kind<'a> {
         #[serde(flatten)]
         stream: Stream<'a>,
     },
+    Syslog(Listening),
+    Netflow(Listening),
+}
+
+#[derive(Serialize)]
+struct Listening {
+    listen: Vec<String>,
+    from: Vec<String>,
+    insecure_listen: bool,
 }
 
 #[derive(Serialize)]
@@ -147,11 +157,12 @@ impl<'a> IngestKey<'a> {
 
 impl<'a> Source<'a> {
     fn of(source: &'a SourceEntry) -> Self {
+        let has_format = !matches!(source.kind, SourceKind::Netflow(_));
         Self {
             name: &source.name,
             organization: source.organization.to_string(),
             kind: Kind::of(&source.kind),
-            format: source.format.name(),
+            format: has_format.then(|| source.format.name()),
             settings: Settings::of(&source.settings),
         }
     }
@@ -164,6 +175,8 @@ impl<'a> Kind<'a> {
                 Self::Files { paths: patterns.iter().map(Pattern::as_str).collect() }
             }
             SourceKind::Kafka(kafka) => Self::of_kafka(kafka),
+            SourceKind::Syslog(listening) => Self::Syslog(Listening::of(listening)),
+            SourceKind::Netflow(listening) => Self::Netflow(Listening::of(listening)),
         }
     }
 
@@ -184,6 +197,16 @@ impl<'a> Kind<'a> {
             KafkaAccess::EventHubs { connection_string_file } => {
                 Self::EventHubs { connection_string_file, stream }
             }
+        }
+    }
+}
+
+impl Listening {
+    fn of(listening: &super::Listening) -> Self {
+        Self {
+            listen: listening.endpoints.iter().map(ToString::to_string).collect(),
+            from: listening.from.iter().map(ToString::to_string).collect(),
+            insecure_listen: listening.insecure_listen,
         }
     }
 }

@@ -35,6 +35,15 @@ pub enum State {
     Failed,
 }
 
+/// What was sent to a source and not read, since the service began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Datagrams and connections of senders that are not admitted.
+    pub refused: u64,
+    /// Datagrams that the system dropped because more arrived than were read.
+    pub dropped: u64,
+}
+
 /// The account of one source; shared by whoever brings its records and whoever looks at it.
 #[derive(Debug, Default)]
 pub struct Account(Mutex<Books>);
@@ -54,6 +63,8 @@ pub struct Statement {
     pub newest_event: Option<Timestamp>,
     /// What is still to be read, where that is known.
     pub backlog: Option<Backlog>,
+    /// What was sent and not read.
+    pub unread: Unread,
     /// What hinders the source, since when.
     pub trouble: Option<(Timestamp, String)>,
     /// Why none of the records of the last hour counts, where that is so.
@@ -67,6 +78,7 @@ struct Books {
     slices: VecDeque<(i64, Outcomes)>,
     newest_event: Option<Timestamp>,
     backlog: Option<Backlog>,
+    unread: Unread,
     trouble: Option<(Timestamp, String)>,
     has_failed: bool,
     /// Whether it was told that no record counts.
@@ -131,6 +143,16 @@ impl Account {
         books.trouble.get_or_insert_with(|| (now, unless_known.to_owned()));
     }
 
+    /// Counts a datagram or connection of a sender that is not admitted.
+    pub fn refused(&self) {
+        self.0.lock().unread.refused += 1;
+    }
+
+    /// Counts datagrams that the system dropped.
+    pub fn dropped(&self, datagrams: u64) {
+        self.0.lock().unread.dropped += datagrams;
+    }
+
     /// Notes what hinders the source; whether that is news.
     pub fn trouble(&self, what: String, now: Timestamp) -> bool {
         let trouble = &mut self.0.lock().trouble;
@@ -163,6 +185,7 @@ impl Account {
             last_hour,
             newest_event: books.newest_event,
             backlog: books.backlog,
+            unread: books.unread,
             trouble: books.trouble.clone(),
             none_counts: last_hour.why_none_counts(),
         }

@@ -18,11 +18,14 @@ mod board;
 mod files;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod listen;
+mod netflow;
 mod outcomes;
 mod recorder;
 mod report;
+mod syslog;
 
-pub use account::{Account, Backlog, State, Statement};
+pub use account::{Account, Backlog, State, Statement, Unread};
 pub use board::Board;
 pub use outcomes::Outcomes;
 pub use report::{Moment, OutcomesReport, SourceReport, SourcesReport};
@@ -31,11 +34,13 @@ use crate::clock::Clock;
 use crate::config::{SourceEntry, SourceKind};
 use crate::ingest::Stop;
 use crate::store::Store;
+use netflow::Netflow;
 use recorder::Recorder;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
+use syslog::Syslog;
 
 /// The sources of a service, running.
 pub struct Sources {
@@ -140,6 +145,8 @@ impl Sources {
                 SourceKind::Kafka(_) => {
                     recorder.trouble("this ipstats was built without the feature `kafka`");
                 }
+                SourceKind::Syslog(listening) => listen::listen(&listening, Syslog::new(format), recorder),
+                SourceKind::Netflow(listening) => listen::listen(&listening, Netflow::default(), recorder),
             }
         };
         let thread = thread::Builder::new().name(format!("source {}", entry.name)).spawn(run);

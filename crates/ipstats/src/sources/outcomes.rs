@@ -95,6 +95,9 @@ const fn advice(reason: NotAConnection) -> &'static str {
             "of another tenant; declare it as [[organizations]] and send them there"
         }
         NotAConnection::OtherEvent => "other types of events; send the log of connections",
+        NotAConnection::NoTemplate => {
+            "flows before their template; let the exporter send templates every minute"
+        }
         NotAConnection::Inbound
         | NotAConnection::Listening
         | NotAConnection::Inspected

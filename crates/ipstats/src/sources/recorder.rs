@@ -63,6 +63,24 @@ impl Recorder {
         &self.settings
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Lets `read` put connections into the batch and the outcome of each record into the tally; records when there is
+    /// enough for a batch.
+    pub(super) fn read(
+        &mut self,
+        read: impl FnOnce(&Settings, &mut Batch, &mut Tally),
+    ) -> Result<(), Stopped> {
+        read(&self.settings, &mut self.batch, &mut self.tally);
+        if self.batch.len() >= BATCH_ROWS_MAX { self.flush() } else { Ok(()) }
+    }
+
     /// Parses frames; records when there is enough for a batch.
     pub(super) fn take(&mut self, frames: &[Frame]) -> Result<(), Stopped> {
         for frame in frames {

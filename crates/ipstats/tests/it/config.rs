@@ -297,11 +297,78 @@ fn a_source_says_which_files_and_how_they_are_read() {
     let wrong = [
         (
             "kind = 'kafak'\n",
-            ":7:8: sources[0].kind: \"kafak\" is no kind of source; known are: files, kafka, event-hubs",
+            ":7:8: sources[0].kind: \"kafak\" is no kind of source; known are: files, kafka, event-hubs, syslog, netflow",
         ),
         ("kind = 'files'\n", ":4:1: sources[0].paths: name at least one file"),
         ("kind = 'files'\npaths = []\n", ":8:9: sources[0].paths: name at least one file"),
         ("kind = 'files'\npaths = ['a[']\n", ":8:10: sources[0].paths: \"a[\": "),
+    ];
+    for (settings, expected) in wrong {
+        let problems = Place::with(&format!("{organization}{source}{settings}")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
+}
+
+#[test]
+fn a_source_that_listens_says_where_and_to_whom() {
+    let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+    let source = "[[sources]]\nname = 'fw'\norganization = 'contoso'\n";
+    let good = [
+        "kind = 'syslog'\nlisten = ['udp://10.0.0.5:514', 'tcp://10.0.0.5:514']\nfrom = ['10.0.0.0/8']\nformat = 'zeek'\n",
+        "kind = 'netflow'\nlisten = ['udp://[fd00::5]:2055']\nfrom = ['fd00::/8']\ninsecure_listen = false\n",
+        "kind = 'netflow'\nlisten = ['udp://0.0.0.0:2055']\nfrom = ['10.0.0.0/8']\ninsecure_listen = true\n",
+    ];
+    for settings in good {
+        let config = Place::with(&format!("{organization}{source}{settings}"));
+        let shown = Config::load_in(&config.flags(), &Environment::default()).unwrap().show().unwrap();
+        for line in settings.lines() {
+            assert!(shown.contains(&line.replace('\'', "\"")), "{line} in {shown}");
+        }
+    }
+    let local = "kind = 'syslog'\nlisten = ['udp://127.0.0.1:514']\n";
+    let config = Place::with(&format!("{organization}{source}{local}"));
+    let shown = Config::load_in(&config.flags(), &Environment::default()).unwrap().show().unwrap();
+    assert!(shown.contains("from = [\"127.0.0.0/8\", \"::1/128\"]"), "{shown}");
+
+    let wrong = [
+        ("kind = 'syslog'\n", "sources[0].listen: name at least one address"),
+        ("kind = 'syslog'\nlisten = []\n", "sources[0].listen: name at least one address"),
+        (
+            "kind = 'syslog'\nlisten = ['127.0.0.1:514']\n",
+            "\"127.0.0.1:514\" is no address to listen on; write udp://",
+        ),
+        ("kind = 'syslog'\nlisten = ['udp://fw:514']\n", "is no address to listen on"),
+        (
+            "kind = 'syslog'\nlisten = ['udp://10.0.0.5:514']\n",
+            "sources[0].from: name the networks of the senders",
+        ),
+        (
+            "kind = 'syslog'\nlisten = ['udp://10.0.0.5:514']\nfrom = []\n",
+            "sources[0].from: name the networks",
+        ),
+        ("kind = 'syslog'\nlisten = ['udp://10.0.0.5:514']\nfrom = ['10/8']\n", "sources[0].from: \"10/8\""),
+        (
+            "kind = 'syslog'\nlisten = ['udp://0.0.0.0:514']\nfrom = ['10.0.0.0/8']\n",
+            "udp://0.0.0.0:514 may be reached by the whole world",
+        ),
+        (
+            "kind = 'syslog'\nlisten = ['tcp://[2001:db8::5]:514']\nfrom = ['10.0.0.0/8']\n",
+            "may be reached by the whole world",
+        ),
+        (
+            "kind = 'syslog'\nlisten = ['udp://127.0.0.1:514', 'udp://127.0.0.1:514']\n",
+            "udp://127.0.0.1:514 stands twice",
+        ),
+        ("kind = 'netflow'\nlisten = ['tcp://127.0.0.1:2055']\n", "NetFlow and IPFIX are received by udp"),
+        (
+            "kind = 'netflow'\nlisten = ['udp://127.0.0.1:2055']\nformat = 'zeek'\n",
+            "unknown key sources[0].format",
+        ),
+        (
+            "kind = 'syslog'\nlisten = ['udp://127.0.0.1:5']\nformat = 'csv'\n",
+            "records in syslog are JSON, which csv is not",
+        ),
     ];
     for (settings, expected) in wrong {
         let problems = Place::with(&format!("{organization}{source}{settings}")).problems(&[]);

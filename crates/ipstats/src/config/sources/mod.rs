@@ -1,8 +1,10 @@
 //! Sources that the service fetches by itself, and how the records of each are read.
 
 mod kafka;
+mod listening;
 
 pub use kafka::{Begin, KafkaAccess, KafkaTopic};
+pub use listening::{Endpoint, Listening, Transport};
 
 use super::access::{OrganizationEntry, choose, unique};
 use super::reader::Section;
@@ -13,6 +15,9 @@ use ipstats_model::Organization;
 use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
+
+/// Longest message of syslog, in bytes: there may be hundreds of connections, each in the middle of one.
+const SYSLOG_BYTES_MAX: usize = 256 << 10;
 
 /// One source of `[[sources]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +44,10 @@ pub enum SourceKind {
     },
     /// A topic of a Kafka cluster, or an Azure Event Hub.
     Kafka(KafkaTopic),
+    /// Messages of syslog, each with a JSON record.
+    Syslog(Listening),
+    /// Datagrams of NetFlow and IPFIX.
+    Netflow(Listening),
 }
 
 /// The name of a source. A slash ends it in the names of its checkpoints.
@@ -51,7 +60,7 @@ pub struct Pattern(String);
 
 /// There is no such kind of source.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no kind of source; known are: files, kafka, event-hubs")]
+#[error("{0:?} is no kind of source; known are: files, kafka, event-hubs, syslog, netflow")]
 struct UnknownKind(String);
 
 #[derive(Clone, Copy)]
@@ -59,6 +68,15 @@ enum Kind {
     Files,
     Kafka,
     EventHubs,
+    Syslog,
+    Netflow,
+}
+
+/// What belongs to one source only.
+#[derive(Default)]
+struct Taken {
+    names: HashSet<String>,
+    endpoints: HashSet<Endpoint>,
 }
 
 /// The tables `[[sources]]`. Relative paths are meant from `folder`. What is wrong with them is with the reader.
@@ -67,16 +85,16 @@ pub(super) fn read(
     organizations: &[OrganizationEntry],
     folder: &Path,
 ) -> Vec<SourceEntry> {
-    let mut names = HashSet::new();
+    let mut taken = Taken::default();
     let sections = root.sections("sources").into_iter();
-    sections.filter_map(|section| source(section, organizations, folder, &mut names)).collect()
+    sections.filter_map(|section| source(section, organizations, folder, &mut taken)).collect()
 }
 
 fn source(
     mut section: Section<'_>,
     organizations: &[OrganizationEntry],
     folder: &Path,
-    names: &mut HashSet<String>,
+    taken: &mut Taken,
 ) -> Option<SourceEntry> {
     let name = section.require::<SourceName>("name");
     let organization = section.require::<Name>("organization");
@@ -88,11 +106,20 @@ fn source(
         Some(Kind::Files) => files(&mut section, folder),
         Some(Kind::Kafka) => kafka::read_kafka(&mut section, folder).map(SourceKind::Kafka),
         Some(Kind::EventHubs) => kafka::read_event_hubs(&mut section, folder).map(SourceKind::Kafka),
+        Some(kind @ Kind::Syslog) => {
+            listening::read(&mut section, kind, &mut taken.endpoints).map(SourceKind::Syslog)
+        }
+        Some(kind @ Kind::Netflow) => {
+            listening::read(&mut section, kind, &mut taken.endpoints).map(SourceKind::Netflow)
+        }
         None => None,
     };
-    let format = section.read::<FormatChoice>("format").unwrap_or_default();
-    let settings = settings(&mut section);
-    let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
+    let format = format(&mut section, kind.as_ref());
+    let mut settings = settings(&mut section);
+    if let Some(SourceKind::Syslog(_)) = kind {
+        settings.limits.line_bytes_max = SYSLOG_BYTES_MAX;
+    }
+    let name = name.filter(|name| unique(&section, "name", name.0.clone(), &mut taken.names));
     let organization = organization.and_then(|asked| {
         choose(organizations, Some(&asked.0)).map_err(|error| section.problem("organization", error)).ok()
     });
@@ -100,6 +127,19 @@ fn source(
     let organization = organization?;
     let settings = Settings { only_tenant: Some(organization), ..settings };
     Some(SourceEntry { name: name?.0, organization, format, settings, kind: kind? })
+}
+
+/// Which formats the records of a source have; datagrams of flows have their own.
+fn format(section: &mut Section<'_>, kind: Option<&SourceKind>) -> FormatChoice {
+    if let Some(SourceKind::Netflow(_)) = kind {
+        return FormatChoice::default();
+    }
+    let format = section.read::<FormatChoice>("format").unwrap_or_default();
+    if matches!(kind, Some(SourceKind::Syslog(_))) && !format.admits_json() {
+        let name = format.name();
+        section.problem("format", format_args!("records in syslog are JSON, which {name} is not"));
+    }
+    format
 }
 
 fn files(section: &mut Section<'_>, folder: &Path) -> Option<SourceKind> {
@@ -133,6 +173,8 @@ impl SourceKind {
             Self::Files { .. } => "files",
             Self::Kafka(KafkaTopic { access: KafkaAccess::Brokers { .. }, .. }) => "kafka",
             Self::Kafka(KafkaTopic { access: KafkaAccess::EventHubs { .. }, .. }) => "event-hubs",
+            Self::Syslog(_) => "syslog",
+            Self::Netflow(_) => "netflow",
         }
     }
 }
@@ -179,6 +221,8 @@ impl FromStr for Kind {
             "files" => Ok(Self::Files),
             "kafka" => Ok(Self::Kafka),
             "event-hubs" => Ok(Self::EventHubs),
+            "syslog" => Ok(Self::Syslog),
+            "netflow" => Ok(Self::Netflow),
             other => Err(UnknownKind(other.to_owned())),
         }
     }
