@@ -3,6 +3,7 @@
 //! One file a command, each with its `Args` and a `run`. A command returns its exit code, or an error whose chain is
 //! shown as one line.
 
+mod clickhouse;
 mod config;
 mod demo;
 mod import;
@@ -47,6 +48,9 @@ enum Command {
     Token(token::TokenArgs),
     /// Check or show the configuration
     Config(config::ConfigArgs),
+    /// Create the tables of a ClickHouse that is to be the store
+    #[command(name = "clickhouse")]
+    ClickHouse(clickhouse::ClickHouseArgs),
     /// Make a secret and its argon2id hash for the configuration
     Secret(secret::SecretArgs),
 }
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Sources(args) => sources::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::ClickHouse(args) => clickhouse::run(&args),
         Command::Secret(args) => secret::run(&args),
     };
     result.unwrap_or_else(|error| failed(&error))

@@ -134,9 +134,8 @@ fn serve_rereading(
     let tls = identity.map(Tls::new);
     let key = SigningKey::load_or_create(&config.data_dir)?;
     let store = Arc::new(Store::open(config, &clock)?);
-    if let Err(behind) = check_clock(&clock, store.newest_event_here()?) {
-        tracing::error!("{behind}");
-    }
+    look_at_clock(&store, &clock);
+    let maintained = (Arc::clone(&store), clock.clone());
     let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
     let listening = listener.local_addr().context("the address listened on is unknown")?;
     let app = Arc::new(App::new(config, key, store, listening, clock, Clock::System)?);
@@ -161,6 +160,10 @@ fn serve_rereading(
         let expiry = tokio::spawn(watch_expiry(tls.clone()));
         let wanted = sources.borrow().prepare(&config.sources)?;
         sources.borrow_mut().change(wanted);
+        let maintenance = tokio::spawn({
+            let (store, clock) = maintained;
+            async move { store.maintain(clock).await }
+        });
         let keys = tokio::spawn({
             let app = Arc::clone(&app);
             async move { app.keep_keys_fresh().await }
@@ -171,6 +174,7 @@ fn serve_rereading(
         signals.wait(|| supervisor::reloading(|| reload.run())).await;
         supervisor::stopping();
         keys.abort();
+        maintenance.abort();
         expiry.abort();
         tracing::info!("stopping: finishing what was begun");
         app.begin_closing();
@@ -181,6 +185,18 @@ fn serve_rereading(
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Says when the clock cannot be right. A store that is away may come back.
+fn look_at_clock(store: &Store, clock: &Clock) {
+    match store.newest_event_here() {
+        Ok(newest) => {
+            if let Err(behind) = check_clock(clock, newest) {
+                tracing::error!("{behind}");
+            }
+        }
+        Err(error) => tracing::warn!("the store cannot be asked for its newest record yet: {error}"),
+    }
 }
 
 /// Looks at the certificate now and every day.

@@ -25,7 +25,9 @@ mod server_access;
 mod server_url;
 mod show;
 mod show_access;
+mod show_store;
 mod sources;
+mod store;
 mod tls;
 mod users;
 mod values;
@@ -47,9 +49,10 @@ pub use server_url::ServerUrl;
 pub use sources::{
     Begin, Endpoint, KafkaAccess, KafkaTopic, Listening, Pattern, SourceEntry, SourceKind, Transport,
 };
+pub use store::{ClickHouseAccess, ClickHouseLogin, Layout, StoreBackend};
 pub use tls::TlsFiles;
 pub use users::User;
-pub use values::{ByteCount, LogFormat, StoreBackend, UnknownIp};
+pub use values::{ByteCount, LogFormat, UnknownIp};
 
 use ipstats_model::Organization;
 use reader::{Reader, Section};
@@ -195,7 +198,7 @@ impl Config {
         let insecure_listen = root.read_flag("insecure_listen").unwrap_or_default();
         let tls = tls::read(root.section("tls"), folder);
         let proxies = proxies::read(&mut root);
-        let store = root.read("store").unwrap_or_default();
+        let store = store::read(root.section("store"), reader.variable("IPSTATS_STORE_PASSWORD"), folder);
         let memory = root.read::<values::Memory>("memory");
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);

@@ -1,6 +1,7 @@
 //! The effective configuration as a configuration file, secrets masked.
 
 use super::show_access::{Issuer, Role, User};
+use super::show_store::Store;
 use super::values::{ByteCount, CountSetting, DeviceSetting};
 use super::{
     Config, IngestSource, KafkaAccess, KafkaTopic, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit,
@@ -18,7 +19,6 @@ struct Shown<'a> {
     trusted_proxies: Vec<String>,
     proxy_headers: String,
     data_dir: &'a Path,
-    store: String,
     memory: String,
     unknown_ip: String,
     audiences: &'a [String],
@@ -28,6 +28,7 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<String>,
     elastic_version: &'a str,
+    store: Store<'a>,
     log: Log<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Tls<'a>>,
@@ -235,7 +236,6 @@ impl Config {
             trusted_proxies: self.proxies.networks.iter().map(ToString::to_string).collect(),
             proxy_headers: self.proxies.headers.to_string(),
             data_dir: &self.data_dir,
-            store: self.store.to_string(),
             memory: ByteCount(self.memory_bytes_max).to_string(),
             unknown_ip: self.unknown_ip.to_string(),
             audiences: &self.audiences,
@@ -243,6 +243,7 @@ impl Config {
             audit_log: self.audit_log.as_ref().map(ToString::to_string),
             metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),
             elastic_version: &self.elastic_version,
+            store: Store::of(&self.store),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
             tls: self.tls.as_ref().map(|files| Tls { certificate: &files.certificate, key: &files.key }),
             organizations: organizations

@@ -17,14 +17,6 @@ pub enum UnknownIp {
     Zero,
 }
 
-/// Where connections are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StoreBackend {
-    /// `embedded`: the engine in the data folder.
-    #[default]
-    Embedded,
-}
-
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
@@ -101,7 +93,6 @@ macro_rules! words {
 pub(super) use words;
 
 words!(UnknownIp: "not_found" => Self::NotFound, "zero" => Self::Zero);
-words!(StoreBackend: "embedded" => Self::Embedded);
 words!(LogFormat: "text" => Self::Text, "json" => Self::Json);
 words!(CountSetting: "opened" => Self(CountRule::Opened), "attempted" => Self(CountRule::Attempted));
 words!(DeviceSetting: "ip" => Self(DeviceFrom::Ip), "mac" => Self(DeviceFrom::Mac));

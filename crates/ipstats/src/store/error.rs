@@ -1,5 +1,6 @@
 //! Why a store does not open, answer or acknowledge: one enum each, for all backends.
 
+use super::clickhouse::ClickHouseOpenError;
 use super::clock_check::PinnedBeforeData;
 use ipstats_engine::{FolderError, OpenError, ReadError, RecordError};
 use std::error::Error;
@@ -13,6 +14,9 @@ pub enum OpenStoreError {
     /// The data folder could not be opened.
     #[error(transparent)]
     Engine(#[from] OpenError),
+    /// ClickHouse cannot be used.
+    #[error(transparent)]
+    ClickHouse(#[from] ClickHouseOpenError),
     /// The pinned clock lies before data already stored.
     #[error(transparent)]
     Pinned(#[from] PinnedBeforeData),

@@ -36,7 +36,7 @@ struct State {
 }
 
 /// Permission to run one call; given on when it is dropped.
-struct Slot(Option<Arc<Shared>>);
+pub(super) struct Slot(Option<Arc<Shared>>);
 
 impl FairPool {
     /// A pool in which `calls_max` calls may run or wait at once, and `running_max` of them run.
@@ -52,16 +52,21 @@ impl FairPool {
         organization: Organization,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let slot = match self.enter(organization)? {
-            Entered::Running(slot) => slot,
-            Entered::Waiting(turn) => turn.await.map_err(|_| StoreError::Closed)?,
-        };
+        let slot = self.admit(organization).await?;
         let call = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(slot);
             result
         });
         call.await.map_err(|error| StoreError::Defect(error.to_string()))
+    }
+
+    /// Waits for the turn of `organization`; what is given back when it is dropped is the right to run.
+    pub(super) async fn admit(&self, organization: Organization) -> Result<Slot, StoreError> {
+        match self.enter(organization)? {
+            Entered::Running(slot) => Ok(slot),
+            Entered::Waiting(turn) => turn.await.map_err(|_| StoreError::Closed),
+        }
     }
 
     /// Waits until nothing runs and lets nothing begin any more.

@@ -4,6 +4,7 @@
 //! calls whose names end in `_here` block, for threads that bring records all day and for commands. Which backend answers
 //! is known here and nowhere else, and all of them answer alike: `tests/it/store.rs` compares each with a naive model.
 
+mod clickhouse;
 mod clock_check;
 mod embedded;
 mod error;
@@ -11,6 +12,7 @@ mod fair_pool;
 mod figures;
 mod pool;
 
+pub use clickhouse::{ClickHouseOpenError, init, init_statements};
 pub use clock_check::{ClockBehind, PinnedBeforeData, check_clock};
 pub use embedded::open_engine;
 pub use error::{Cause, OpenStoreError, StoreError};
@@ -18,6 +20,8 @@ pub use figures::{Figure, FigureKind};
 
 use crate::clock::Clock;
 use crate::config::{Config, StoreBackend};
+use clickhouse::ClickHouse;
+use clock_check::check_pin;
 use embedded::Embedded;
 use ipstats_engine::Engine;
 use ipstats_model::{
@@ -30,6 +34,7 @@ pub struct Store(Backend);
 
 enum Backend {
     Embedded(Embedded),
+    ClickHouse(Box<ClickHouse>),
 }
 
 /// Whether records are acknowledged.
@@ -44,8 +49,15 @@ pub enum Health {
 impl Store {
     /// Opens the store that `config` names. A clock pinned before data already stored is refused.
     pub fn open(config: &Config, clock: &Clock) -> Result<Self, OpenStoreError> {
-        match config.store {
+        match &config.store {
             StoreBackend::Embedded => Ok(Self::new(open_engine(config, clock)?)),
+            StoreBackend::ClickHouse(access) => {
+                let store = ClickHouse::open(access)?;
+                if clock.pinned().is_some() {
+                    check_pin(clock.pinned(), store.newest_event_here()?)?;
+                }
+                Ok(Self(Backend::ClickHouse(Box::new(store))))
+            }
         }
     }
 
@@ -63,6 +75,7 @@ impl Store {
     ) -> Result<IpStatistics, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => store.statistics(organization, ip, window).await,
+            Backend::ClickHouse(store) => store.statistics(organization, ip, window).await,
         }
     }
 
@@ -75,6 +88,7 @@ impl Store {
     ) -> Result<IpStatistics, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.statistics(organization, ip, window)?),
+            Backend::ClickHouse(store) => store.statistics_here(organization, ip, window),
         }
     }
 
@@ -87,6 +101,7 @@ impl Store {
     ) -> Result<Vec<DeviceContact>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.devices(organization, ip, window)?),
+            Backend::ClickHouse(store) => store.devices_here(organization, ip, window),
         }
     }
 
@@ -100,6 +115,7 @@ impl Store {
     ) -> Result<Vec<DayPrevalence>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.devices_per_day(organization, ip, now)?),
+            Backend::ClickHouse(store) => store.devices_per_day_here(organization, ip, now),
         }
     }
 
@@ -111,6 +127,7 @@ impl Store {
     ) -> Result<Option<Timestamp>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.first_ever(organization, ip)?),
+            Backend::ClickHouse(store) => store.first_ever_here(organization, ip),
         }
     }
 
@@ -118,6 +135,7 @@ impl Store {
     pub fn newest_event_here(&self) -> Result<Option<Timestamp>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.newest_event()),
+            Backend::ClickHouse(store) => store.newest_event_here(),
         }
     }
 
@@ -131,6 +149,7 @@ impl Store {
     ) -> Result<Recorded, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.record(organization, batch, now)?),
+            Backend::ClickHouse(store) => store.record_here(organization, batch, now),
         }
     }
 
@@ -138,6 +157,7 @@ impl Store {
     pub fn checkpoints_here(&self, organization: Organization) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.checkpoints(organization)?),
+            Backend::ClickHouse(store) => store.checkpoints_here(organization),
         }
     }
 
@@ -150,6 +170,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         match &self.0 {
             Backend::Embedded(store) => Ok(store.engine()?.set_checkpoints(organization, checkpoints)?),
+            Backend::ClickHouse(store) => store.set_checkpoints_here(organization, checkpoints),
         }
     }
 
@@ -161,7 +182,10 @@ impl Store {
         organization: Organization,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Backend::Embedded(Embedded { loads, .. }) = &self.0;
+        let loads = match &self.0 {
+            Backend::Embedded(store) => &store.loads,
+            Backend::ClickHouse(store) => &store.loads,
+        };
         let store = Arc::clone(self);
         loads.run(organization, move || work(&store)).await
     }
@@ -170,6 +194,7 @@ impl Store {
     pub fn health(&self) -> Result<Health, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => store.health(),
+            Backend::ClickHouse(store) => store.health(),
         }
     }
 
@@ -177,6 +202,16 @@ impl Store {
     pub async fn figures(&self) -> Result<Vec<Figure>, StoreError> {
         match &self.0 {
             Backend::Embedded(store) => store.figures().await,
+            Backend::ClickHouse(store) => Ok(store.figures()),
+        }
+    }
+
+    /// Work that goes on beside calls, for as long as it is polled; every process that serves may do it. The engine has a
+    /// thread of its own.
+    pub async fn maintain(&self, clock: Clock) {
+        match &self.0 {
+            Backend::Embedded(_) => {}
+            Backend::ClickHouse(store) => store.maintain(clock).await,
         }
     }
 
@@ -185,6 +220,7 @@ impl Store {
     pub async fn close(&self) -> Result<(), StoreError> {
         match &self.0 {
             Backend::Embedded(store) => store.close().await,
+            Backend::ClickHouse(store) => store.close().await,
         }
     }
 
@@ -192,6 +228,7 @@ impl Store {
     pub fn close_here(&self) -> Result<(), StoreError> {
         match &self.0 {
             Backend::Embedded(store) => store.close_here(),
+            Backend::ClickHouse(store) => store.close_here(),
         }
     }
 }

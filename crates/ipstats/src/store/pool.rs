@@ -44,7 +44,8 @@ impl Pool {
         Self::with_places(cores() * LOADS_PER_CORE_MAX)
     }
 
-    fn with_places(calls_max: usize) -> Self {
+    /// A pool in which `calls_max` calls may run at once.
+    pub(super) fn with_places(calls_max: usize) -> Self {
         Self { admitted: Arc::new(Semaphore::new(calls_max)), running: Arc::default(), calls_max }
     }
 

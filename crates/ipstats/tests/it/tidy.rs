@@ -84,7 +84,7 @@ fn only_the_store_knows_its_engine() {
 
 #[test]
 fn only_what_asks_other_servers_names_reqwest() {
-    only(&["client/", "auth/", "config/issuer_keys.rs"], &["reqwest"]);
+    only(&["client/", "auth/", "config/issuer_keys.rs", "store/clickhouse/"], &["reqwest"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::question::Question;
 use super::table::FirstEver;
 use super::{Format, StatsArgs, output, texts};
 use crate::answer::Answer;
-use crate::config::{Config, UnknownIp};
+use crate::config::{Config, StoreBackend, UnknownIp};
 use crate::store::{OpenStoreError, Store, check_clock};
 use crate::visible::Visible;
 use anyhow::{anyhow, bail};
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub(super) fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.store.place.flags())?;
     let organization = config.organization(args.store.organization.as_deref())?;
-    if !config.data_dir.is_dir() {
+    if config.store == StoreBackend::Embedded && !config.data_dir.is_dir() {
         bail!(
             "there is no data folder {}: import logs first, or name it with --data-dir, or ask a service with --server",
             config.data_dir.display()

@@ -1,6 +1,7 @@
 //! One conformance suite for every backend: whatever is recorded, in whatever order and however often, is answered as a
 //! naive model of the semantics answers it.
 
+mod clickhouse;
 mod embedded;
 mod history;
 mod model;

@@ -1,0 +1,153 @@
+//! What goes wrong between us and ClickHouse.
+
+use crate::visible::Visible;
+use reqwest::StatusCode;
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest part of a server's message that is passed on, in characters.
+const MESSAGE_CHARS_MAX: usize = 300;
+
+/// Codes of ClickHouse for what may pass: limits that were reached, and parts of a cluster that are away.
+const PASSING_CODES: [u32; 19] = [
+    3,   // UNEXPECTED_END_OF_FILE
+    159, // TIMEOUT_EXCEEDED
+    198, // DNS_ERROR
+    202, // TOO_MANY_SIMULTANEOUS_QUERIES
+    209, // SOCKET_TIMEOUT
+    210, // NETWORK_ERROR
+    225, // NO_ZOOKEEPER
+    236, // ABORTED
+    241, // MEMORY_LIMIT_EXCEEDED
+    242, // TABLE_IS_READ_ONLY
+    244, // UNEXPECTED_ZOOKEEPER_ERROR
+    252, // TOO_MANY_PARTS
+    254, // NO_ACTIVE_REPLICAS
+    279, // ALL_CONNECTION_TRIES_FAILED
+    285, // TOO_FEW_LIVE_REPLICAS
+    286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+    289, // REPLICA_IS_NOT_IN_QUORUM
+    319, // UNKNOWN_STATUS_OF_INSERT
+    999, // KEEPER_EXCEPTION
+];
+
+const UNKNOWN_TABLE: u32 = 60;
+const UNKNOWN_DATABASE: u32 = 81;
+
+/// Why one server did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("it cannot be reached ({0})")]
+    Unreachable(String),
+    #[error("it does not answer in time")]
+    Timeout,
+    #[error("it answers {status}: {}", message(.text))]
+    Refused { status: StatusCode, code: Option<u32>, text: String },
+    #[error("its answer is longer than {bytes_max} bytes")]
+    TooLong { bytes_max: usize },
+    #[error("its answer is not what was asked for")]
+    Unreadable,
+    #[error("the password cannot be read ({0})")]
+    Password(String),
+    #[error(
+        "its database {0} has no tables of ipstats, or not those of this version: run `ipstats clickhouse init`"
+    )]
+    Schema(String),
+}
+
+/// Why no server did what was asked: what each one said.
+#[derive(Debug, Clone)]
+pub(super) struct ClickHouseError(Arc<[(String, Failure)]>);
+
+impl Failure {
+    /// An answer that is an error: `Code: 60, e.displayText() = …` in old versions, `Code: 60. DB::Exception: …` in new ones.
+    pub(super) fn refused(status: StatusCode, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body).trim().to_owned();
+        let digits = text.strip_prefix("Code: ").map(|rest| rest.split(|char: char| !char.is_ascii_digit()));
+        let code = digits.and_then(|mut parts| parts.next()?.parse().ok());
+        Self::Refused { status, code, text }
+    }
+
+    /// Whether another try may succeed, here or elsewhere.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Timeout => true,
+            Self::Refused { code: Some(code), .. } => PASSING_CODES.contains(code),
+            // A proxy in between.
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::TooLong { .. } | Self::Unreadable | Self::Password(_) | Self::Schema(_) => false,
+        }
+    }
+
+    /// Whether the server itself is away.
+    pub(super) const fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Timeout)
+    }
+
+    /// Whether a table or the database is not there.
+    pub(super) const fn is_missing_table(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(UNKNOWN_TABLE | UNKNOWN_DATABASE), .. })
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        Self::Unreachable(crate::telemetry::chain(&error.without_url()))
+    }
+}
+
+impl ClickHouseError {
+    pub(super) fn of(failures: Vec<(String, Failure)>) -> Self {
+        Self(failures.into())
+    }
+
+    pub(super) fn may_pass(&self) -> bool {
+        self.0.iter().any(|(_, failure)| failure.may_pass())
+    }
+}
+
+impl fmt::Display for ClickHouseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClickHouse does not do it")?;
+        for (number, (url, failure)) in self.0.iter().enumerate() {
+            let separator = if number == 0 { ": " } else { "; " };
+            write!(f, "{separator}{url}: {failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ClickHouseError {}
+
+/// The beginning of a server's message, on one line.
+fn message(text: &str) -> String {
+    let begin: String = text.chars().take(MESSAGE_CHARS_MAX).collect();
+    Visible(&begin).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_old_and_new_servers_is_read() {
+        for (text, missing, passes) in [
+            ("Code: 60, e.displayText() = DB::Exception: Table a.b doesn't exist.", true, false),
+            ("Code: 60. DB::Exception: Table a.b does not exist. (UNKNOWN_TABLE)\n", true, false),
+            ("Code: 252. DB::Exception: Too many parts (300)", false, true),
+            ("Code: 193, e.displayText() = DB::Exception: Wrong password for user a", false, false),
+            ("upstream is away", false, true),
+        ] {
+            let failure = Failure::refused(StatusCode::INTERNAL_SERVER_ERROR, text.as_bytes());
+            assert_eq!((failure.is_missing_table(), failure.may_pass()), (missing, passes), "{text}");
+        }
+        let long =
+            Failure::refused(StatusCode::BAD_REQUEST, format!("Code: 1\n{}", "x".repeat(10_000)).as_bytes());
+        assert!(long.to_string().len() < 400 && !long.to_string().contains('\n'), "{long}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Many small batches into few large inserts.
+//!
+//! Whoever brings rows waits until ClickHouse has acknowledged the insert that they became a part of. While inserts are
+//! under way, rows that arrive wait together and go out together: the more there is to do, the larger the inserts. Few rows wait
+//! a moment for company, because ClickHouse pays for each insert with parts that it has to merge.
+//!
+//! Bounded: rows that wait and rows that are under way have room of one size together; who finds none for some seconds is
+//! told to come again.
+
+use super::error::ClickHouseError;
+use super::row_binary::COLUMNS;
+use super::servers::{Servers, Statement};
+use crate::store::StoreError;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Rows that may wait or be under way, in KiB.
+const ROOM_KIB: u32 = 64 << 10;
+
+/// Longest wait for room.
+const ROOM_SECONDS_MAX: u64 = 5;
+
+/// Batches that may wait, however small.
+const BATCHES_MAX: usize = 4096;
+
+/// Inserts under way at once.
+const INSERTS_MAX: usize = 3;
+
+/// An insert of this size does not wait for company, in bytes.
+const ENOUGH_BYTES: usize = 1 << 20;
+
+/// Largest insert that several batches become, in bytes.
+const INSERT_BYTES_MAX: usize = 16 << 20;
+
+/// For how long few rows wait for company.
+const COMPANY_WAIT: Duration = Duration::from_millis(50);
+
+/// Where rows go in.
+pub(super) struct Inserts {
+    room: Arc<Semaphore>,
+    queue: mpsc::Sender<Pending>,
+    figures: Arc<InsertFigures>,
+}
+
+/// What happened since the process began.
+#[derive(Debug, Default)]
+pub(super) struct InsertFigures {
+    pub(super) done: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) waiting_batches: AtomicU64,
+}
+
+struct Pending {
+    rows: Vec<u8>,
+    done: oneshot::Sender<Result<(), ClickHouseError>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Inserts {
+    /// Inserts through `servers`, on `runtime`, each acknowledged by `quorum` replicas. They end when this is dropped.
+    pub(super) fn start(servers: &Arc<Servers>, quorum: u32, runtime: &Handle) -> Self {
+        let (queue, batches) = mpsc::channel(BATCHES_MAX);
+        let (batches, figures) = (Arc::new(Mutex::new(batches)), Arc::<InsertFigures>::default());
+        for _ in 0..INSERTS_MAX {
+            let (servers, batches, figures) =
+                (Arc::clone(servers), Arc::clone(&batches), Arc::clone(&figures));
+            runtime.spawn(async move {
+                while let Some(together) = gather(&mut *batches.lock().await).await {
+                    insert(&servers, quorum, together, &figures).await;
+                }
+            });
+        }
+        Self { room: Arc::new(Semaphore::new(ROOM_KIB as usize)), queue, figures }
+    }
+
+    /// Inserts rows; returns when ClickHouse has acknowledged them.
+    pub(super) async fn insert(&self, rows: Vec<u8>) -> Result<(), StoreError> {
+        let kib = u32::try_from(rows.len().div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, ROOM_KIB);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib);
+        let waiting =
+            || usize::try_from(self.figures.waiting_batches.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let _room = timeout(Duration::from_secs(ROOM_SECONDS_MAX), room)
+            .await
+            .map_err(|_| StoreError::Busy { waiting: waiting() })?
+            .map_err(|_| StoreError::Closed)?;
+        let (done, acknowledged) = oneshot::channel();
+        self.figures.waiting_batches.fetch_add(1, Ordering::Relaxed);
+        let sent = self.queue.send(Pending { rows, done, _room }).await;
+        let outcome = match sent {
+            Ok(()) => acknowledged.await.map_err(|_| StoreError::Closed),
+            Err(_) => Err(StoreError::Closed),
+        };
+        self.figures.waiting_batches.fetch_sub(1, Ordering::Relaxed);
+        outcome?.map_err(|error| StoreError::Write(error.into()))
+    }
+
+    pub(super) fn figures(&self) -> &InsertFigures {
+        &self.figures
+    }
+
+    /// Lets nobody in any more. What waits is finished.
+    pub(super) fn close(&self) {
+        self.room.close();
+    }
+}
+
+/// Settings of everything that is written: acknowledged by all shards it belongs to, and by `quorum` replicas of each. A
+/// block that was seen before is written again: what came back as an error may have been written by too few replicas.
+pub(super) fn settings(quorum: u32) -> Vec<(&'static str, String)> {
+    let mut settings =
+        vec![("insert_distributed_sync", "1".to_owned()), ("insert_deduplicate", "0".to_owned())];
+    if quorum > 1 {
+        settings.push(("insert_quorum", quorum.to_string()));
+    }
+    settings
+}
+
+/// Batches for one insert: the first that comes, and what comes soon after.
+async fn gather(batches: &mut mpsc::Receiver<Pending>) -> Option<Vec<Pending>> {
+    let first = batches.recv().await?;
+    let until = Instant::now() + COMPANY_WAIT;
+    let mut bytes = first.rows.len();
+    let mut together = vec![first];
+    while bytes < ENOUGH_BYTES {
+        match timeout_at(until, batches.recv()).await {
+            Ok(Some(next)) => {
+                bytes += next.rows.len();
+                together.push(next);
+            }
+            Ok(None) | Err(_) => break,
+        }
+    }
+    // What is there already costs no wait.
+    while bytes < INSERT_BYTES_MAX
+        && let Ok(next) = batches.try_recv()
+    {
+        bytes += next.rows.len();
+        together.push(next);
+    }
+    Some(together)
+}
+
+async fn insert(servers: &Servers, quorum: u32, together: Vec<Pending>, figures: &InsertFigures) {
+    let bytes = together.iter().map(|pending| pending.rows.len()).sum();
+    let mut rows = Vec::with_capacity(bytes);
+    together.iter().for_each(|pending| rows.extend_from_slice(&pending.rows));
+    let statement = Statement {
+        sql: format!("INSERT INTO connections ({COLUMNS}) FORMAT RowBinary"),
+        rows: Some(Bytes::from(rows)),
+        settings: settings(quorum),
+        is_outside: false,
+    };
+    let outcome = servers.insist(&statement).await;
+    let count = if outcome.is_ok() { &figures.done } else { &figures.failed };
+    count.fetch_add(1, Ordering::Relaxed);
+    for pending in together {
+        // Whoever went away knows nothing, and sends again: that changes nothing.
+        let _ = pending.done.send(outcome.clone());
+    }
+}

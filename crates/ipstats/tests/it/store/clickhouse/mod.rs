@@ -1,0 +1,61 @@
+//! ClickHouse: Debian's old one, and the current one.
+
+mod front;
+mod server;
+
+use super::conforms;
+use crate::peer;
+use front::Front;
+use ipstats::clock::Clock;
+use ipstats::config::{ClickHouseAccess, Config, Environment, Flags, StoreBackend};
+use ipstats::store::{Store, init};
+use server::Server;
+use std::fs;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const HISTORIES: u32 = 12;
+
+/// A configuration with a table `[store]` of these lines, and its folder.
+pub(super) fn config(store: &str) -> (Config, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipstats.toml");
+    fs::write(&file, format!("data_dir = 'data'\n[store]\nbackend = 'clickhouse'\n{store}\n")).unwrap();
+    let flags = Flags { config: Some(file), ..Flags::default() };
+    (Config::load_in(&flags, &Environment::default()).unwrap(), folder)
+}
+
+pub(super) fn access(config: &Config) -> &ClickHouseAccess {
+    match &config.store {
+        StoreBackend::ClickHouse(access) => access,
+        StoreBackend::Embedded => panic!("the store is embedded"),
+    }
+}
+
+#[test]
+fn one_old_server_answers_as_the_model() {
+    let Some(_) = peer::place("clickhouse") else { return };
+    let server = Server::start();
+    let (config, folder) = config(&format!(
+        "urls = ['{}']\nusername = 'ipstats'\npassword_file = 'clickhouse.secret'",
+        server.url()
+    ));
+    fs::write(folder.path().join("clickhouse.secret"), format!("{}\n", server::PASSWORD)).unwrap();
+    let refused = Store::open(&config, &Clock::System).err().unwrap().to_string();
+    assert!(refused.contains("ipstats clickhouse init"), "{refused}");
+    init(access(&config)).unwrap();
+    init(access(&config)).unwrap();
+    let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
+    conforms(&store, HISTORIES);
+    store.close_here().unwrap();
+}
+
+#[test]
+fn the_current_engine_answers_as_the_model() {
+    let Some(front) = Front::start() else { return };
+    let (config, _folder) = config(&format!("urls = ['{}']", front.url));
+    init(access(&config)).unwrap();
+    let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
+    conforms(&store, HISTORIES);
+    store.close_here().unwrap();
+}

@@ -1,0 +1,121 @@
+//! A ClickHouse server of its own for a test: Debian's `clickhouse-server`, with little memory.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub(in crate::store) const PASSWORD: &str = "s3cret & more";
+
+const START_TIME_MAX: Duration = Duration::from_secs(30);
+
+pub(in crate::store) struct Server {
+    process: Option<Child>,
+    folder: TempDir,
+    http_port: u16,
+}
+
+impl Server {
+    /// A server that stands alone.
+    pub(in crate::store) fn start() -> Self {
+        let [http_port, tcp_port, interserver_port] = free_ports();
+        let ports = Ports { http: http_port, tcp: tcp_port, interserver: interserver_port };
+        Self::start_with(&ports, "")
+    }
+
+    /// A server on `ports` with more settings.
+    pub(in crate::store) fn start_with(ports: &Ports, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("config.xml"), configuration(&folder, ports, settings)).unwrap();
+        fs::write(folder.path().join("users.xml"), users()).unwrap();
+        let mut server = Self { process: None, folder, http_port: ports.http };
+        server.begin();
+        server
+    }
+
+    pub(in crate::store) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// Starts it, again if it was killed; returns when it answers.
+    pub(in crate::store) fn begin(&mut self) {
+        let process = Command::new("clickhouse-server")
+            .arg(format!("--config-file={}", self.folder.path().join("config.xml").display()))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.http_port)).is_err() {
+            let log = || fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
+            assert!(begun.elapsed() < START_TIME_MAX, "the server does not listen: {}", log());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends it at once, as a failing machine does.
+    pub(in crate::store) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub(in crate::store) struct Ports {
+    pub(in crate::store) http: u16,
+    pub(in crate::store) tcp: u16,
+    pub(in crate::store) interserver: u16,
+}
+
+/// Ports that were free a moment ago, all different.
+pub(in crate::store) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// With a time zone that is not ours: nothing may depend on it.
+fn configuration(folder: &TempDir, ports: &Ports, settings: &str) -> String {
+    let path = folder.path().display();
+    let Ports { http, tcp, interserver } = ports;
+    format!(
+        "<yandex><logger><level>warning</level><log>{path}/server.log</log><errorlog>{path}/error.log</errorlog></logger>
+        <listen_host>127.0.0.1</listen_host><http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
+        <interserver_http_port>{interserver}</interserver_http_port>
+        <interserver_http_host>127.0.0.1</interserver_http_host>
+        <path>{path}/data/</path><tmp_path>{path}/tmp/</tmp_path><user_files_path>{path}/files/</user_files_path>
+        <format_schema_path>{path}/schemas/</format_schema_path><timezone>America/New_York</timezone>
+        <keep_alive_timeout>3</keep_alive_timeout><max_concurrent_queries>100</max_concurrent_queries>
+        <uncompressed_cache_size>0</uncompressed_cache_size><mark_cache_size>16777216</mark_cache_size>
+        <users_config>users.xml</users_config><default_profile>default</default_profile>
+        <default_database>default</default_database>{settings}</yandex>"
+    )
+}
+
+fn users() -> String {
+    let mut users = String::new();
+    for (name, password) in [("default", ""), ("ipstats", &PASSWORD.replace('&', "&amp;"))] {
+        let networks = "<networks><ip>127.0.0.1</ip></networks>";
+        write!(
+            users,
+            "<{name}><password>{password}</password>{networks}<profile>default</profile><quota>default</quota></{name}>"
+        )
+        .unwrap();
+    }
+    format!(
+        "<yandex><profiles><default><max_memory_usage>500000000</max_memory_usage></default></profiles>\
+         <users>{users}</users><quotas><default></default></quotas></yandex>"
+    )
+}
