@@ -1,7 +1,7 @@
 //! The table `[store]` of the effective configuration.
 
 use super::duration::Duration;
-use super::{Layout, StoreBackend};
+use super::{ClickHouseLogin, Layout, ServerUrl, StoreBackend};
 use serde::Serialize;
 use std::path::Path;
 
@@ -35,11 +35,11 @@ impl<'a> Store<'a> {
         };
         let login = access.login.as_ref();
         Self::ClickHouse {
-            urls: access.urls.iter().map(|url| url.as_str()).collect(),
+            urls: access.urls.iter().map(ServerUrl::as_str).collect(),
             plain_http: access.urls.iter().any(|url| !url.keeps_secrets()),
             database: &access.database,
             username: login.map(|login| login.username.as_str()),
-            password_file: login.and_then(|login| login.password_file()),
+            password_file: login.and_then(ClickHouseLogin::password_file),
             ca_file: access.ca_file.as_deref(),
             cluster: access.layout.cluster(),
             replicated: matches!(access.layout, Layout::Replicated { .. }),

@@ -245,7 +245,7 @@ impl FromStr for Quorum {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, Environment, Flags};
+    use super::super::{Config, Flags};
     use super::*;
 
     fn store(text: &str, environment: &[(&str, &str)]) -> Result<StoreBackend, String> {

@@ -78,6 +78,11 @@ fn only_the_source_of_topics_names_its_client() {
 }
 
 #[test]
+fn only_the_backend_of_clickhouse_speaks_to_it() {
+    only(&["store/clickhouse/"], &["X-ClickHouse"]);
+}
+
+#[test]
 fn only_the_store_knows_its_engine() {
     only(&["store/", "config/values.rs"], &["ipstats_engine"]);
 }

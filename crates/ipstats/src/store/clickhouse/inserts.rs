@@ -84,13 +84,13 @@ impl Inserts {
         let room = Arc::clone(&self.room).acquire_many_owned(kib);
         let waiting =
             || usize::try_from(self.figures.waiting_batches.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        let _room = timeout(Duration::from_secs(ROOM_SECONDS_MAX), room)
+        let room = timeout(Duration::from_secs(ROOM_SECONDS_MAX), room)
             .await
             .map_err(|_| StoreError::Busy { waiting: waiting() })?
             .map_err(|_| StoreError::Closed)?;
         let (done, acknowledged) = oneshot::channel();
         self.figures.waiting_batches.fetch_add(1, Ordering::Relaxed);
-        let sent = self.queue.send(Pending { rows, done, _room }).await;
+        let sent = self.queue.send(Pending { rows, done, _room: room }).await;
         let outcome = match sent {
             Ok(()) => acknowledged.await.map_err(|_| StoreError::Closed),
             Err(_) => Err(StoreError::Closed),

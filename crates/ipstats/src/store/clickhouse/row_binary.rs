@@ -36,11 +36,15 @@ pub(super) fn rows(organization: Organization, batch: &Batch, now: Timestamp) ->
 /// A string behind its length.
 pub(super) fn push_string(bytes: &mut Vec<u8>, text: &[u8]) {
     let mut length = text.len();
-    while length >= 0x80 {
-        bytes.push((length & 0x7f) as u8 | 0x80);
+    loop {
+        let [low, ..] = length.to_le_bytes();
         length >>= 7;
+        if length == 0 {
+            bytes.push(low);
+            break;
+        }
+        bytes.push(low | 0x80);
     }
-    bytes.push((length & 0x7f) as u8);
     bytes.extend_from_slice(text);
 }
 
