@@ -6,7 +6,7 @@ use crate::format::{Format, FormatChoice};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The first lines fit no format that was asked for.
-    #[error("{}: it starts with {start:?}; name the format ({})", fits(*choice, *looks_like), names())]
+    #[error("{}: it starts with {start:?}; name {}", fits(*choice, *looks_like), way_out(*looks_like))]
     NotRecognized {
         /// What was asked for.
         choice: FormatChoice,
@@ -59,6 +59,10 @@ fn fits(choice: FormatChoice, looks_like: Option<Format>) -> String {
     }
 }
 
-fn names() -> String {
-    FormatChoice::names().filter(|name| *name != "auto").collect::<Vec<_>>().join(", ")
+fn way_out(looks_like: Option<Format>) -> String {
+    if let Some(format) = looks_like {
+        return format!("{format} or auto");
+    }
+    let names = FormatChoice::names().filter(|name| *name != "auto");
+    format!("the format ({})", names.collect::<Vec<_>>().join(", "))
 }

@@ -55,9 +55,22 @@ pub enum FormatChoice {
 
 /// There is no format of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is not a format; known are {}", FormatChoice::names().collect::<Vec<_>>().join(", "))]
+#[error("{name:?} is not a format;{} known are {}", meant(name), FormatChoice::names().collect::<Vec<_>>().join(", "))]
 pub struct UnknownFormat {
     name: String,
+}
+
+/// How alike two names must be, from 0 to 1, for one to be meant by the other.
+const ALIKE_MIN: f64 = 0.8;
+
+/// The name that is meant, where one is close.
+fn meant(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let alike = FormatChoice::names().map(|known| (strsim::jaro(&name, known), known));
+    match alike.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((likeness, known)) if likeness >= ALIKE_MIN => format!(" did you mean {known}?"),
+        _ => String::new(),
+    }
 }
 
 impl Format {
@@ -181,6 +194,13 @@ mod tests {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         assert_eq!("zeek-json".parse(), Ok(FormatChoice::Exactly(Format::ZeekJson)));
+        for (name, meant) in [("surikata", "suricata"), ("Zeek", "zeek"), ("sysmon-jsn", "sysmon-json")] {
+            let error = name.parse::<FormatChoice>().unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("is not a format; did you mean {meant}? known are auto, ")),
+                "{error}"
+            );
+        }
         let error = "conn".parse::<FormatChoice>().unwrap_err().to_string();
         assert!(
             error.starts_with("\"conn\" is not a format; known are auto, zeek, mde, sysmon, zeek-tsv"),

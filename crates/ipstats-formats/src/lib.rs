@@ -40,7 +40,7 @@ mod settings;
 pub mod syslog;
 mod tally;
 
-pub use aliases::{AliasBy, AliasReader, AliasReport, Aliases};
+pub use aliases::{AliasBy, AliasReport, Aliases, LeaseLog};
 pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;

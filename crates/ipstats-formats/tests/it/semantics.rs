@@ -1,7 +1,7 @@
 //! What the settings of a source change.
 
 use crate::support::{Read, read};
-use ipstats_formats::{AliasBy, AliasReader, CountRule, DeviceFrom, Format, Originator, Settings};
+use ipstats_formats::{AliasBy, Aliases, CountRule, DeviceFrom, Format, LeaseLog, Originator, Settings};
 use std::sync::Arc;
 
 fn sample(name: &str) -> Vec<u8> {
@@ -73,10 +73,10 @@ fn devices_are_named_by_whoever_had_their_address() {
     let dhcp = "#fields\tts\tmac\thost_name\tassigned_addr\tlease_time\n\
                 1793527200\t08:00:27:ab:cd:05\tws-5\t10.0.0.5\t5\n";
     let aliases = |by| {
-        let mut reader = AliasReader::new(by, 1 << 20);
-        reader.feed(dhcp.as_bytes());
+        let mut aliases = Aliases::default();
+        LeaseLog::new(by, 1 << 20).feed(dhcp.as_bytes(), &mut aliases);
         let settings = Settings { site: Some("berlin".to_owned()), ..Settings::default() };
-        Settings { aliases: Some(Arc::new(reader.finish())), ..settings }
+        Settings { aliases: Some(Arc::new(aliases)), ..settings }
     };
     let read = |by| read_sample(Format::ZeekTsv, "zeek-tsv/conn.log", &aliases(by)).connections;
     let by_mac = read(AliasBy::Mac);

@@ -56,6 +56,15 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
 }
 
 fn summary(config: &Config) -> String {
-    let (organizations, applications) = (config.organizations.len(), config.applications.len());
-    format!("the configuration is fine: {organizations} organization(s), {applications} application(s)")
+    let counts = [
+        (config.organizations.len(), "organization"),
+        (config.applications.len(), "application"),
+        (config.users.len(), "user"),
+        (config.roles.len(), "role"),
+        (config.issuers.len(), "issuer"),
+        (config.ingest_sources.len(), "ingest key"),
+        (config.sources.len(), "source"),
+    ];
+    let told = counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
+    format!("the configuration is fine: {}", told.join(", "))
 }

@@ -42,6 +42,13 @@ fn source(
     let organization = section.require::<Name>("organization");
     let format = section.read::<FormatChoice>("format").unwrap_or_default();
     let settings = settings(&mut section);
+    section.section("aliases");
+    if section.has("aliases") {
+        section.problem(
+            "aliases",
+            "leases are read for [[sources]] of kind files, and by `ipstats import --aliases`",
+        );
+    }
     let name = name.filter(|name| unique(&section, "name", name.0.clone(), names));
     let key_hash = key_hash.filter(|hash| unique(&section, "key_hash", *hash, hashes));
     let organization = organization.and_then(|asked| {

@@ -47,7 +47,8 @@ pub use roles::{Principal, Role, RolePermission};
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;
 pub use sources::{
-    Begin, Endpoint, KafkaAccess, KafkaTopic, Listening, Pattern, SourceEntry, SourceKind, Transport,
+    Begin, Endpoint, KafkaAccess, KafkaTopic, LeaseFiles, Listening, Pattern, SourceEntry, SourceKind,
+    Transport,
 };
 pub use store::{ClickHouseAccess, ClickHouseLogin, Layout, StoreBackend};
 pub use tls::TlsFiles;

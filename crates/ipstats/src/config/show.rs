@@ -4,7 +4,8 @@ use super::show_access::{Issuer, Role, User};
 use super::show_store::Store;
 use super::values::{ByteCount, CountSetting, DeviceSetting};
 use super::{
-    Config, IngestSource, KafkaAccess, KafkaTopic, Pattern, PublicUrl, SourceEntry, SourceKind, rate_limit,
+    Config, IngestSource, KafkaAccess, KafkaTopic, LeaseFiles, Pattern, PublicUrl, SourceEntry, SourceKind,
+    rate_limit,
 };
 use ipstats_formats::Originator;
 use serde::Serialize;
@@ -91,6 +92,15 @@ struct Source<'a> {
     format: Option<&'static str>,
     #[serde(flatten)]
     settings: Settings<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aliases: Option<Leases<'a>>,
+}
+
+#[derive(Serialize)]
+struct Leases<'a> {
+    files: Vec<&'a str>,
+    by: String,
+    wait: String,
 }
 
 #[derive(Serialize)]
@@ -165,6 +175,20 @@ impl<'a> Source<'a> {
             kind: Kind::of(&source.kind),
             format: has_format.then(|| source.format.name()),
             settings: Settings::of(&source.settings),
+            aliases: match &source.kind {
+                SourceKind::Files { leases, .. } => leases.as_ref().map(Leases::of),
+                SourceKind::Kafka(_) | SourceKind::Syslog(_) | SourceKind::Netflow(_) => None,
+            },
+        }
+    }
+}
+
+impl<'a> Leases<'a> {
+    fn of(leases: &'a LeaseFiles) -> Self {
+        Self {
+            files: leases.patterns.iter().map(Pattern::as_str).collect(),
+            by: leases.by_name(),
+            wait: leases.wait_text(),
         }
     }
 }
@@ -172,7 +196,7 @@ impl<'a> Source<'a> {
 impl<'a> Kind<'a> {
     fn of(kind: &'a SourceKind) -> Self {
         match kind {
-            SourceKind::Files { patterns } => {
+            SourceKind::Files { patterns, .. } => {
                 Self::Files { paths: patterns.iter().map(Pattern::as_str).collect() }
             }
             SourceKind::Kafka(kafka) => Self::of_kafka(kafka),

@@ -2,7 +2,7 @@
 
 use super::progress::Progress;
 use super::source::{Source, SourceError};
-use ipstats_formats::{AliasBy, AliasReader, Aliases, Limits};
+use ipstats_formats::{AliasBy, Aliases, LeaseLog, Limits};
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,23 +21,24 @@ pub struct AliasError {
 /// The leases in `files`, compressed or not. A file that cannot be read to its end is an error: without all leases, one device
 /// would go by two names.
 pub fn read_aliases(files: &[PathBuf], by: AliasBy) -> Result<Aliases, AliasError> {
-    let mut reader = AliasReader::new(by, Limits::default().line_bytes_max);
+    let mut aliases = Aliases::default();
     for file in files {
-        read(file.clone(), &mut reader).map_err(|error| AliasError { file: file.clone(), error })?;
+        read(file.clone(), by, &mut aliases).map_err(|error| AliasError { file: file.clone(), error })?;
     }
-    Ok(reader.finish())
+    Ok(aliases)
 }
 
-fn read(file: PathBuf, reader: &mut AliasReader) -> Result<(), SourceError> {
+fn read(file: PathBuf, by: AliasBy, aliases: &mut Aliases) -> Result<(), SourceError> {
+    let mut leases = LeaseLog::new(by, Limits::default().line_bytes_max);
     let (compression, mut log) = Source::named(file).open(&Arc::new(Progress::default()))?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match log.read(&mut chunk).map_err(|error| SourceError::reading(error, compression))? {
             0 => break,
-            count => reader.feed(chunk.get(..count).unwrap_or_default()),
+            count => leases.feed(chunk.get(..count).unwrap_or_default(), aliases),
         }
     }
-    reader.end_log();
+    leases.end(aliases);
     Ok(())
 }
 

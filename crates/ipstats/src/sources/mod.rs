@@ -129,16 +129,18 @@ impl Sources {
             Arc::clone(&account),
             stop.clone(),
         );
-        let ended = Ended { account: Arc::clone(&account), stop: stop.clone() };
+        let (watched, told) = (Arc::clone(&account), stop.clone());
         let (kind, format) = (entry.kind.clone(), entry.format);
         let (go, may_go) = mpsc::sync_channel(1);
         let run = move || {
             if may_go.recv().is_err() {
                 return;
             }
-            let _ended = ended;
+            let _ended = Ended { account: watched, stop: told };
             match kind {
-                SourceKind::Files { patterns } => files::follow(&patterns, format, recorder),
+                SourceKind::Files { patterns, leases } => {
+                    files::follow(&patterns, leases.as_ref(), format, recorder);
+                }
                 #[cfg(feature = "kafka")]
                 SourceKind::Kafka(topic) => kafka::consume(&topic, format, recorder),
                 #[cfg(not(feature = "kafka"))]

@@ -5,8 +5,8 @@ use crate::clock::Clock;
 use crate::config::SourceEntry;
 use crate::ingest::Stop;
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Frame, Settings, Tally};
-use ipstats_model::{Batch, Organization, Recorded};
+use ipstats_formats::{Aliases, Frame, Settings, Tally};
+use ipstats_model::{Batch, Organization, Recorded, Timestamp};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -79,6 +79,17 @@ impl Recorder {
     ) -> Result<(), Stopped> {
         read(&self.settings, &mut self.batch, &mut self.tally);
         if self.batch.len() >= BATCH_ROWS_MAX { self.flush() } else { Ok(()) }
+    }
+
+    /// Which device had which address when; of what is added, frames that are taken from then on make use.
+    pub(super) fn aliases(&mut self) -> &mut Aliases {
+        // Nobody else has them: nothing is copied.
+        Arc::make_mut(self.settings.aliases.get_or_insert_default())
+    }
+
+    /// The time of the data.
+    pub(super) fn data_now(&self) -> Timestamp {
+        self.data_clock.now()
     }
 
     /// Parses frames; records when there is enough for a batch.

@@ -4,8 +4,7 @@
 
 use super::account::{Account, Backlog, State, Statement};
 use super::outcomes::Outcomes;
-use crate::config::{IngestSource, SourceEntry};
-use ipstats_formats::FormatChoice;
+use crate::config::{IngestSource, SourceEntry, SourceKind};
 use ipstats_model::{Organization, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,14 +84,16 @@ struct Label<'a> {
     name: &'a str,
     kind: &'static str,
     organization: Organization,
-    format: FormatChoice,
+    format: &'static str,
 }
 
 impl SourceReport {
     /// Of a source that the service fetches.
     pub fn of_entry(entry: &SourceEntry, account: &Account, moment: Moment) -> Self {
         let SourceEntry { name, organization, format, .. } = entry;
-        let (kind, organization, format) = (entry.kind.name(), *organization, *format);
+        let (kind, organization) = (entry.kind.name(), *organization);
+        // Datagrams of flows are their own format.
+        let format = if let SourceKind::Netflow(_) = entry.kind { kind } else { format.name() };
         Self::new(Label { name, kind, organization, format }, account.statement(moment.now), moment)
     }
 
@@ -104,7 +105,7 @@ impl SourceReport {
             statement.state = State::Failed;
             *reason = format!("the last log that came: {reason}");
         }
-        let (organization, format) = (*organization, *format);
+        let (organization, format) = (*organization, format.name());
         Self::new(Label { name, kind: INGEST_KEY, organization, format }, statement, moment)
     }
 
@@ -120,7 +121,7 @@ impl SourceReport {
             name: label.name.to_owned(),
             kind: label.kind.to_owned(),
             organization: label.organization.to_string(),
-            format: label.format.to_string(),
+            format: label.format.to_owned(),
             state: statement.state.name().to_owned(),
             reason,
             since,
@@ -165,7 +166,7 @@ mod tests {
             name: "zeek",
             kind: "files",
             organization: Organization::from_bytes([1; 16]),
-            format: FormatChoice::Zeek,
+            format: "zeek",
         };
         let statement = Statement { newest_event: Some(now.plus_seconds(90)), ..account.statement(now) };
         let report = SourceReport::new(label, statement, Moment { now, data_now: now });

@@ -282,6 +282,51 @@ fn the_name_of_a_source_has_no_slash() {
 }
 
 #[test]
+fn leases_of_a_source_are_shown_and_senseless_ones_are_refused() {
+    let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+    let source = "[[sources]]\nname = 'hq'\norganization = 'contoso'\n";
+    let files = "kind = 'files'\npaths = ['/logs/conn.log']\n";
+    let aliases = "aliases = { files = ['/logs/dhcp.log'], by = 'host-name', wait = '90 s' }\n";
+    let config = Place::with(&format!("{organization}{source}{files}{aliases}"));
+    let shown = Config::load_in(&config.flags(), &Environment::default()).unwrap().show().unwrap();
+    let again = Place::with(&shown);
+    let again = Config::load_in(&again.flags(), &Environment::default()).unwrap();
+    let config = Config::load_in(&config.flags(), &Environment::default()).unwrap();
+    assert_eq!(again.sources, config.sources);
+    for part in ["/logs/dhcp.log", "by = \"host-name\"", "wait = \"90 s\""] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+
+    let wrong = [
+        ("", "aliases = { }\n", "sources[0].aliases.files: name at least one dhcp.log"),
+        (
+            "",
+            "aliases = { files = ['a'], by = 'name' }\n",
+            "aliases.by: \"name\" is not one of mac, host-name",
+        ),
+        ("", "aliases = { files = ['a'], wait = '11 min' }\n", "aliases.wait: at most 10 min"),
+        ("format = 'mde'\n", "aliases = { files = ['a'] }\n", "aliases: records of mde name their devices"),
+        (
+            "device_from = 'mac'\n",
+            "aliases = { files = ['a'], by = 'host-name' }\n",
+            "aliases: devices would go by two names",
+        ),
+    ];
+    for (settings, aliases, expected) in wrong {
+        let problems =
+            Place::with(&format!("{organization}{source}{files}{settings}{aliases}")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
+    let key = format!(
+        "[[ingest_keys]]\nname = 'a'\norganization = 'contoso'\nkey_hash = 'sha256:{}'\n",
+        "0".repeat(64)
+    );
+    let problems = Place::with(&format!("{organization}{key}aliases = {{ files = ['a'] }}\n")).problems(&[]);
+    assert!(problems[0].contains("ingest_keys[0].aliases: leases are read for [[sources]]"), "{problems:?}");
+}
+
+#[test]
 fn a_source_says_which_files_and_how_they_are_read() {
     let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
     let source = "[[sources]]\nname = 'hq'\norganization = 'contoso'\n";

@@ -19,6 +19,7 @@ mod http;
 mod kafka;
 mod kill;
 mod kill_serve;
+mod leases;
 mod listen;
 mod logs;
 mod oidc_provider;

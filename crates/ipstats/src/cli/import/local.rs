@@ -35,14 +35,14 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let progress = Arc::new(Progress::default());
     let mut bar = Bar::follow(Arc::clone(&progress));
     let sink = StoreSink { store: &store, organization, clock: clock.clone() };
-    let json = args.json;
+    let (json, format) = (args.json, args.format);
     let report = ingest(args.plan(organization, aliases), &sink, &progress, &stop);
     bar.finishing();
     let newest_stored = store.newest_event_here().unwrap_or_default();
     let closed = store.close_here();
     drop(bar);
 
-    notes::notes(&report, organization, &clock, newest_stored).iter().for_each(output::note);
+    notes::notes(&report, format, organization, &clock, newest_stored).iter().for_each(output::note);
     let account = Account::of_report(&report, organization, started.elapsed());
     if json || report.read_any() {
         account.print(json)?;

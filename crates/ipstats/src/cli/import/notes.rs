@@ -1,17 +1,18 @@
 //! What there is to say about an import beside its result: what went wrong, why nothing was counted, and what to do.
 
 use crate::clock::Clock;
-use crate::ingest::{Report, SourceReport};
-use ipstats_formats::NotAConnection;
+use crate::ingest::{Report, Source, SourceReport, other_format};
+use ipstats_formats::{FormatChoice, NotAConnection};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{Admission, Organization, Timestamp, admission};
 
 /// How many logs of which nothing was counted are named, for each reason.
 const LOGS_MAX: usize = 5;
 
-/// The notes about `report`. `newest_stored` is the newest event in the store: no clock may be pinned before it.
+/// The notes about `report` of logs that were read as `format`. `newest_stored` is the newest event in the store: no clock may be pinned before it.
 pub(super) fn notes(
     report: &Report,
+    format: FormatChoice,
     organization: Organization,
     clock: &Clock,
     newest_stored: Option<Timestamp>,
@@ -23,6 +24,8 @@ pub(super) fn notes(
         .collect();
     let outside = report.sources.iter().filter_map(|log| outside_retention(log, clock, newest_stored));
     notes.extend(outside.take(LOGS_MAX));
+    let nothing = report.sources.iter().filter(|log| log.tally.connections() == 0);
+    notes.extend(nothing.filter_map(|log| of_another_format(&log.source, format)).take(LOGS_MAX));
     let foreign = report.sources.iter().filter_map(|log| of_another_tenant(log, organization));
     notes.extend(foreign.take(LOGS_MAX));
     if let Some(failure) = &report.failure {
@@ -38,6 +41,14 @@ pub(super) fn notes(
         );
     }
     notes
+}
+
+/// Which format to name, where a log of which nothing was counted seems to have another one than it was read as.
+pub(super) fn of_another_format(source: &Source, format: FormatChoice) -> Option<String> {
+    let other = other_format(source, format)?;
+    Some(format!(
+        "note: nothing of {source} was counted as {format}: it looks like {other}; pass --format {other} or auto"
+    ))
 }
 
 /// Why nothing of a log was counted, where all of it lies outside retention, and the `--as-of` that fits.

@@ -5,6 +5,7 @@
 
 use super::ImportArgs;
 use super::account::Account;
+use super::notes::of_another_format;
 use crate::cli::output;
 use crate::cli::server_args::telling;
 use crate::client::{LogAnswer, Logs, NotTaken};
@@ -36,7 +37,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         match send(&logs, &source, args.format, &bar) {
             Ok(answer) => {
                 taken = true;
-                bar.suspend(|| note_outside_retention(&source, &answer));
+                bar.suspend(|| note_nothing_counted(&source, args.format, &answer));
                 account.add(&source, answer);
             }
             Err(Failure { message, stops }) => {
@@ -91,7 +92,14 @@ impl From<NotTaken> for Failure {
     }
 }
 
-fn note_outside_retention(source: &Source, answer: &LogAnswer) {
+/// Says why nothing of a log was counted, as far as that can be known here.
+fn note_nothing_counted(source: &Source, format: FormatChoice, answer: &LogAnswer) {
+    if answer.counted == 0
+        && answer.outside_retention == 0
+        && let Some(note) = of_another_format(source, format)
+    {
+        output::note(note);
+    }
     if let LogAnswer {
         counted: 0,
         outside_retention: 1..,

@@ -1,9 +1,11 @@
 //! Sources that the service fetches by itself, and how the records of each are read.
 
 mod kafka;
+mod leases;
 mod listening;
 
 pub use kafka::{Begin, KafkaAccess, KafkaTopic};
+pub use leases::LeaseFiles;
 pub use listening::{Endpoint, Listening, Transport};
 
 use super::access::{OrganizationEntry, choose, unique};
@@ -41,6 +43,8 @@ pub enum SourceKind {
     Files {
         /// Which: paths with `*`, `?`, `[…]` and `**`.
         patterns: Vec<Pattern>,
+        /// What names the devices in them.
+        leases: Option<LeaseFiles>,
     },
     /// A topic of a Kafka cluster, or an Azure Event Hub.
     Kafka(KafkaTopic),
@@ -102,8 +106,13 @@ fn source(
     if !cfg!(feature = "kafka") && matches!(kind, Some(Kind::Kafka | Kind::EventHubs)) {
         section.problem("kind", "this ipstats was built without the feature `kafka`");
     }
+    let leases = leases::read(&mut section, folder);
+    if leases.is_some() && !matches!(kind, Some(Kind::Files) | None) {
+        section.problem("aliases", "leases are read for sources of kind files only");
+    }
+    let by = leases.as_ref().map(|leases| leases.by);
     let kind = match kind {
-        Some(Kind::Files) => files(&mut section, folder),
+        Some(Kind::Files) => files(&mut section, leases, folder),
         Some(Kind::Kafka) => kafka::read_kafka(&mut section, folder).map(SourceKind::Kafka),
         Some(Kind::EventHubs) => kafka::read_event_hubs(&mut section, folder).map(SourceKind::Kafka),
         Some(kind @ Kind::Syslog) => {
@@ -119,6 +128,8 @@ fn source(
     if let Some(SourceKind::Syslog(_)) = kind {
         settings.limits.line_bytes_max = SYSLOG_BYTES_MAX;
     }
+    let refusal = by.and_then(|by| leases::refusal(by, format, settings.device_from));
+    refusal.into_iter().for_each(|refusal| section.problem("aliases", refusal));
     let name = name.filter(|name| unique(&section, "name", name.0.clone(), &mut taken.names));
     let organization = organization.and_then(|asked| {
         choose(organizations, Some(&asked.0)).map_err(|error| section.problem("organization", error)).ok()
@@ -142,13 +153,13 @@ fn format(section: &mut Section<'_>, kind: Option<&SourceKind>) -> FormatChoice 
     format
 }
 
-fn files(section: &mut Section<'_>, folder: &Path) -> Option<SourceKind> {
+fn files(section: &mut Section<'_>, leases: Option<LeaseFiles>, folder: &Path) -> Option<SourceKind> {
     let patterns = section.read_list::<Pattern>("paths");
     if patterns.as_ref().map_or(!section.has("paths"), Vec::is_empty) {
         section.problem("paths", "name at least one file, such as \"/opt/zeek/logs/current/conn.log\"");
     }
     let patterns = patterns?.iter().map(|pattern| pattern.meant_from(folder)).collect();
-    Some(SourceKind::Files { patterns })
+    Some(SourceKind::Files { patterns, leases })
 }
 
 /// How the records of a source are read, for sources of any kind.

@@ -1,6 +1,7 @@
 //! Reading a compressed file: whole, once nobody writes to it any more.
 
 use super::file::{FileError, Reading, Step};
+use super::leases::Reach;
 use super::position::{Position, Version};
 use crate::clock::Clock;
 use crate::ingest::decompressed;
@@ -46,13 +47,13 @@ impl Compressed {
         self.position.take()
     }
 
-    /// Whether nobody has written to the file for a while: by its time, or, where that lies in the future, by looking at it.
-    fn is_complete(&mut self, version: Version) -> bool {
+    /// Whether nobody has written to the file for `age`: by its time, or, where that lies in the future, by looking at it.
+    fn is_complete(&mut self, version: Version, age: Duration) -> bool {
         let since = match self.seen {
             Some((seen, since)) if seen == version => since,
             _ => self.seen.insert((version, Instant::now())).1,
         };
-        version.is_older(COMPLETE) || since.elapsed() >= COMPLETE
+        version.is_older(age) || since.elapsed() >= age
     }
 
     /// Reads the file from its beginning to its end, if it is complete and not what it was.
@@ -60,10 +61,11 @@ impl Compressed {
         &mut self,
         file: &File,
         version: Version,
+        reach: Reach,
         reading: &Reading,
         recorder: &mut Recorder,
     ) -> Result<Result<Step, FileError>, Stopped> {
-        if self.is_done_with(version) || !self.is_complete(version) {
+        if self.is_done_with(version) || !self.is_complete(version, COMPLETE.max(reach.age())) {
             return Ok(Ok(Step::Idle));
         }
         let read = match file.try_clone() {

@@ -1,17 +1,23 @@
 //! One file that is looked at again and again.
 
 use super::compressed::Compressed;
+use super::leases::Reach;
 use super::plain::Plain;
 use super::position::{Identity, Position, Version, guard};
+use super::seen::Seen;
 use crate::ingest::Compression;
 use crate::sources::recorder::{Recorder, Stopped};
 use ipstats_formats::{FormatChoice, Limits, StreamError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Rounds in which a file is not found, and has nothing new, before it has ended.
 const MISSING_ROUNDS: u32 = 3;
+
+/// A file that nobody wrote to for this long is at rest.
+const REST: Duration = Duration::from_mins(10);
 
 /// Bytes by which a file that is no log is known again.
 const BEGINNING_BYTES: u64 = 1024;
@@ -26,6 +32,7 @@ pub(super) struct Followed {
     state: State,
     /// The file as it was when there was nothing left to do with it.
     settled: Option<Version>,
+    seen: Seen,
     trouble: Option<String>,
     missing_rounds: u32,
 }
@@ -56,6 +63,8 @@ enum State {
 pub(super) enum Step {
     /// Nothing that could be read now.
     Idle,
+    /// Nothing yet: there is something that has to wait for its leases.
+    Waits,
     /// So many bytes; there may be more.
     Read { bytes: u64 },
 }
@@ -73,7 +82,16 @@ pub(super) enum FileError {
 
 impl Followed {
     pub(super) fn new(identity: Identity, path: PathBuf, reading: Reading) -> Self {
-        Self { identity, path, reading, state: State::New, settled: None, trouble: None, missing_rounds: 0 }
+        Self {
+            identity,
+            path,
+            reading,
+            state: State::New,
+            settled: None,
+            seen: Seen::default(),
+            trouble: None,
+            missing_rounds: 0,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -97,6 +115,11 @@ impl Followed {
         }
     }
 
+    /// The file as it was when there was nothing left to do with it, if nobody has written to it for a while.
+    pub(super) fn resting(&self) -> Option<Version> {
+        self.settled.filter(|version| version.is_older(REST))
+    }
+
     /// The file was found under this name.
     pub(super) fn found_at(&mut self, path: PathBuf) {
         self.path = path;
@@ -113,16 +136,21 @@ impl Followed {
         self.missing_rounds > MISSING_ROUNDS
     }
 
-    /// Reads what is new in the file, of which `seen` was seen where it was found.
-    pub(super) fn step(&mut self, seen: Option<Version>, recorder: &mut Recorder) -> Result<Step, Stopped> {
+    /// Reads what is new in the file as far as `reach`, of which `found` was seen where it was found.
+    pub(super) fn step(
+        &mut self,
+        found: Option<Version>,
+        reach: Reach,
+        recorder: &mut Recorder,
+    ) -> Result<Step, Stopped> {
         let open = match &self.state {
             State::Plain(plain) => plain.file(),
             _ => None,
         };
-        if open.is_none() && (seen.is_none() || seen == self.settled) {
+        if open.is_none() && (found.is_none() || found == self.settled) {
             return Ok(Step::Idle);
         }
-        let step = match self.look(open, recorder)? {
+        let step = match self.look(open, reach, recorder)? {
             Ok(step) => {
                 if !matches!(self.state, State::Refused { .. }) {
                     self.recovered();
@@ -175,6 +203,7 @@ impl Followed {
     fn look(
         &mut self,
         open: Option<io::Result<File>>,
+        reach: Reach,
         recorder: &mut Recorder,
     ) -> Result<Result<Step, FileError>, Stopped> {
         let opened = open.unwrap_or_else(|| File::open(&self.path));
@@ -194,8 +223,13 @@ impl Followed {
         }
         let step = match &mut self.state {
             State::New | State::Refused { .. } => Ok(Step::Idle),
-            State::Plain(plain) => plain.read(file, version, &self.reading, recorder)?,
-            State::Compressed(compressed) => compressed.read(&file, version, &self.reading, recorder)?,
+            State::Plain(plain) => {
+                let limit = self.seen.limit(version, reach);
+                plain.read(file, version, limit, &self.reading, recorder)?
+            }
+            State::Compressed(compressed) => {
+                compressed.read(&file, version, reach, &self.reading, recorder)?
+            }
         };
         if let Err(FileError::Content(_)) = step {
             let beginning = File::open(&self.path).and_then(|file| beginning(&file, version.length));
@@ -231,6 +265,7 @@ impl Followed {
         if !matches!(self.state, State::New) {
             tracing::info!(file = %self.path.display(), "was written anew: it is read from its beginning");
             self.reading.begin = None;
+            self.seen = Seen::default();
         }
         if let Some(begin) = &self.reading.begin
             && !begin.fits(file)?

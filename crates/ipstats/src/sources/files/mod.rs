@@ -1,24 +1,30 @@
 //! Following files: new ones appear, live ones grow, rotated ones are read to their end, compressed ones are read whole.
 //!
 //! One thread looks at all files of a source once a second. It holds live files open, so that what was written just
-//! before a rotation is read although the name is gone.
+//! before a rotation is read although the name is gone. Where devices are named by leases, connections wait in their files
+//! until the leases before them are known.
 
 mod compressed;
 mod file;
+mod leases;
 mod plain;
 mod position;
+mod seen;
+mod turns;
 
 use super::account::Backlog;
 use super::recorder::{Recorder, Stopped};
 use crate::clock::Clock;
-use crate::config::Pattern;
+use crate::config::{LeaseFiles, Pattern};
 use file::{Followed, Reading, Step};
 use ipstats_formats::FormatChoice;
+use leases::{Leases, Reach};
 use position::{Identity, Position, Version};
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+use turns::Turns;
 
 /// How often files are looked at.
 const POLL: Duration = Duration::from_secs(1);
@@ -32,18 +38,37 @@ const SAVE_BYTES: u64 = 64 << 20;
 /// A checkpoint of a file that is not there is kept for this long: it may be on a disk that comes back.
 const FORGET_SECONDS: i64 = 31 * 24 * 3600;
 
-/// Follows the files that match `patterns` until the recorder is told to stop.
-pub(super) fn follow(patterns: &[Pattern], format: FormatChoice, recorder: Recorder) {
-    let mut follower = Follower { patterns, format, recorder, files: HashMap::new(), troubles: Vec::new() };
+/// Follows the files that match `patterns` until the recorder is told to stop; `leases` name the devices in them.
+pub(super) fn follow(
+    patterns: &[Pattern],
+    leases: Option<&LeaseFiles>,
+    format: FormatChoice,
+    recorder: Recorder,
+) {
+    let leases = leases.map(Leases::new);
+    let mut follower = Follower {
+        patterns,
+        leases,
+        format,
+        recorder,
+        files: HashMap::new(),
+        names: HashMap::new(),
+        turns: Turns::default(),
+        troubles: Vec::new(),
+    };
     // Stopped at any point: what was read and not recorded is read again after the next start.
     let _ = follower.run();
 }
 
 struct Follower<'a> {
     patterns: &'a [Pattern],
+    leases: Option<Leases<'a>>,
     format: FormatChoice,
     recorder: Recorder,
     files: HashMap<Identity, Followed>,
+    /// Under which name each file was found.
+    names: HashMap<PathBuf, Identity>,
+    turns: Turns,
     /// What hindered the source in this round.
     troubles: Vec<String>,
 }
@@ -61,7 +86,8 @@ impl Follower<'_> {
                 self.forget_old(&kept)?;
                 first = false;
             }
-            let progressed = self.round(&found)?;
+            let reach = self.reach();
+            let progressed = self.round(&found, reach)?;
             self.tell();
             if self.recorder.is_stopped() {
                 return Err(Stopped);
@@ -72,15 +98,27 @@ impl Follower<'_> {
         }
     }
 
+    /// Reads what is new of the leases; how far the files may be read then.
+    fn reach(&mut self) -> Reach {
+        let Some(leases) = &mut self.leases else { return Reach::Everything };
+        let now = self.recorder.data_now();
+        leases.look(self.recorder.aliases(), now).unwrap_or_else(|error| {
+            self.troubles.push(error.to_string());
+            Reach::Nothing
+        })
+    }
+
     /// Looks at every file once; whether there was anything new.
-    fn round(&mut self, found: &HashMap<Identity, Version>) -> Result<bool, Stopped> {
+    fn round(&mut self, found: &HashMap<Identity, Version>, reach: Reach) -> Result<bool, Stopped> {
         let mut order: Vec<Identity> = self.files.keys().copied().collect();
         order.sort_unstable();
         let (mut progressed, mut unsaved_bytes) = (false, 0);
         self.note_backlog(found);
         for identity in order {
             let Some(file) = self.files.get_mut(&identity) else { continue };
-            if let Step::Read { bytes } = file.step(found.get(&identity).copied(), &mut self.recorder)? {
+            if let Step::Read { bytes } =
+                file.step(found.get(&identity).copied(), reach, &mut self.recorder)?
+            {
                 progressed = true;
                 unsaved_bytes += bytes;
             }
@@ -140,7 +178,19 @@ impl Follower<'_> {
     fn discover(&mut self, kept: &mut HashMap<String, Position>) -> HashMap<Identity, Version> {
         self.files.values_mut().for_each(Followed::not_found);
         let mut found = HashMap::new();
-        for path in self.matching() {
+        let (paths, troubles) = matching(self.patterns);
+        self.troubles.extend(troubles);
+        self.turns.begin_round();
+        let names = std::mem::take(&mut self.names);
+        for path in paths {
+            if let Some((identity, version)) = names.get(&path).and_then(|known| self.resting(*known)) {
+                if let Some(file) = self.files.get_mut(&identity) {
+                    file.found_at(path.clone());
+                }
+                self.names.insert(path, identity);
+                found.insert(identity, version);
+                continue;
+            }
             // What goes away between two calls is not there.
             let Ok(metadata) = fs::metadata(&path) else { continue };
             if !metadata.is_file() {
@@ -148,6 +198,7 @@ impl Follower<'_> {
             }
             let version = Version::of_metadata(&metadata);
             let identity = version.identity;
+            self.names.insert(path.clone(), identity);
             if let Some(known) = self.files.get_mut(&identity) {
                 known.found_at(path);
             } else if self.files.len() < FILES_MAX {
@@ -167,19 +218,10 @@ impl Follower<'_> {
         found
     }
 
-    fn matching(&mut self) -> Vec<PathBuf> {
-        let mut paths = Vec::new();
-        for pattern in self.patterns {
-            // Checked when the configuration was read.
-            let Ok(found) = glob::glob(pattern.as_str()) else { continue };
-            for entry in found {
-                match entry {
-                    Ok(path) => paths.push(path),
-                    Err(error) => self.troubles.push(error.to_string()),
-                }
-            }
-        }
-        paths
+    /// The file, as it was, where it is at rest and it is not its turn to be looked at.
+    fn resting(&mut self, identity: Identity) -> Option<(Identity, Version)> {
+        let version = self.files.get(&identity)?.resting()?;
+        (!self.turns.is_next()).then_some((identity, version))
     }
 
     fn forget_old(&self, kept: &HashMap<String, Position>) -> Result<(), Stopped> {
@@ -202,4 +244,20 @@ impl Follower<'_> {
         }
         self.troubles.clear();
     }
+}
+
+/// The paths that match `patterns`, and why some places could not be looked at.
+fn matching(patterns: &[Pattern]) -> (Vec<PathBuf>, Vec<String>) {
+    let (mut paths, mut troubles) = (Vec::new(), Vec::new());
+    for pattern in patterns {
+        // Checked when the configuration was read.
+        let Ok(found) = glob::glob(pattern.as_str()) else { continue };
+        for entry in found {
+            match entry {
+                Ok(path) => paths.push(path),
+                Err(error) => troubles.push(error.to_string()),
+            }
+        }
+    }
+    (paths, troubles)
 }

@@ -78,11 +78,12 @@ impl Plain {
         Ok(length < self.fed || guard(file, self.fed)? != self.guard)
     }
 
-    /// Reads on, a turn at most.
+    /// Reads on up to `limit`, a turn at most.
     pub(super) fn read(
         &mut self,
         mut file: File,
         version: Version,
+        limit: u64,
         reading: &Reading,
         recorder: &mut Recorder,
     ) -> Result<Result<Step, FileError>, Stopped> {
@@ -90,8 +91,13 @@ impl Plain {
         if version.length == self.fed && !self.is_settled(version) {
             return self.take_last_line(&file, version, reading, recorder);
         }
+        if self.fed >= limit && self.fed < version.length {
+            // It may be renamed while it waits.
+            self.file = (!version.is_older(LIVE)).then_some(file);
+            return Ok(Ok(Step::Waits));
+        }
         let read = match file.seek(SeekFrom::Start(self.fed)) {
-            Ok(_) => self.read_on(&mut file, recorder)?,
+            Ok(_) => self.read_on(&mut (&file).take(limit.saturating_sub(self.fed)), recorder)?,
             Err(error) => Err(error.into()),
         };
         let guarded = guard(&file, self.fed).map(|guard| self.guard = guard);
@@ -158,7 +164,7 @@ impl Plain {
 
     fn read_on(
         &mut self,
-        file: &mut File,
+        file: &mut impl Read,
         recorder: &mut Recorder,
     ) -> Result<Result<(), FileError>, Stopped> {
         let turn_end = self.fed + TURN_BYTES;

@@ -6,6 +6,7 @@
 
 use crate::clock::Clock;
 use aws_lc_rs::digest::{self, SHA256};
+use ipstats_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io;
@@ -58,6 +59,16 @@ impl Version {
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
+    }
+
+    /// When the file was last written to: seconds since the epoch, and nanoseconds.
+    pub(super) const fn modified(self) -> (i64, i64) {
+        self.modified
+    }
+
+    /// Whether nobody wrote to the file since `time`.
+    pub(super) const fn was_written_before(self, time: Timestamp) -> bool {
+        self.modified.0 < time.second()
     }
 
     /// Whether nobody wrote to the file for `age`. A time in the future makes a file young.

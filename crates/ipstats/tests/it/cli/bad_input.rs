@@ -156,3 +156,36 @@ fn bad_usage_and_places_that_cannot_be_used() {
         failed(usage, 2);
     }
 }
+
+#[test]
+fn a_format_that_a_log_does_not_have_is_told_with_the_one_it_seems_to_have() {
+    let place = Place::new();
+    let log = place.file("odd.log", ndjson(&[("pc", "203.0.113.7", "2026-11-01T10:00:00Z")]));
+    let note = "it looks like ndjson; pass --format ndjson or auto";
+    for format in ["zeek-json", "csv", "suricata"] {
+        let done = place.run(&["import", "--format", format, &log]);
+        assert!(done.err.contains(note), "{format}: {done:?}");
+    }
+    // A group of formats is recognized among themselves: the log is refused.
+    let done = place.run(&["import", "--format", "zeek", &log]);
+    assert!(
+        done.err.contains("looks like ndjson, not zeek")
+            && done.err.contains("name ndjson or auto with --format"),
+        "{done:?}"
+    );
+    // What was read as what it is has no such note, even if nothing counts.
+    let done = place.run(&["import", "--format", "ndjson", &log]);
+    assert!(!done.err.contains("looks like"), "{done:?}");
+
+    let done = place.run(&["import", "--format", "surikata", &log]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.err.contains("'suricata'") && done.err.contains("vpc-flow"), "{done:?}");
+}
+
+#[test]
+fn a_check_counts_all_that_is_configured() {
+    let place = Place::new();
+    let done = place.run(&["config", "check"]);
+    let counted = "1 organization, 0 applications, 0 users, 0 roles, 0 issuers, 0 ingest keys, 0 sources";
+    assert_eq!(done.out.trim(), format!("the configuration is fine: {counted}"));
+}
