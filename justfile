@@ -34,9 +34,14 @@ http rounds="5" seconds="5":
 bench:
     cargo bench --workspace
 
-# one fuzz target, for a minute (needs cargo-fuzz and a nightly toolchain)
-fuzz target="zeek":
-    cargo fuzz run {{target}} -- -max_total_time=60
+# one fuzz target (docs/fuzzing.md; needs cargo-fuzz)
+fuzz target="zeek" seconds="60":
+    mkdir -p fuzz/corpus/{{target}}
+    cargo fuzz run --sanitizer none {{target}} fuzz/corpus/{{target}} fuzz/kept/{{target}} -- -max_len=4096 -max_total_time={{seconds}}
+
+# keep what fuzzing found that reaches new code
+fuzz-keep target:
+    cargo fuzz run --sanitizer none {{target}} fuzz/kept/{{target}} fuzz/corpus/{{target}} -- -merge=1 -max_len=4096
 
 # licences and advisories of dependencies (needs cargo-deny)
 deny:

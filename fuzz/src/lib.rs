@@ -1,38 +1,37 @@
-//! What must hold for any bytes. Run with `cargo +nightly fuzz run zeek`; samples to start from are in
-//! `crates/ipstats-formats/testdata`.
+//! What must hold for any bytes: one function a fuzz target. How to run them is in docs/fuzzing.md.
+//!
+//! `cargo test` calls the same functions with the inputs that are kept in `kept/{target}`.
 
-use ipstats_formats::{Format, FormatChoice, Framer, Limits, Settings, StreamError, Tally};
-use ipstats_model::{Batch, Row};
+mod bodies;
+mod encodings;
+mod logs;
+mod loose;
+mod netflow;
+mod pieces;
+mod syslog;
 
-/// Reads `data` as each of `formats`, whole and in pieces: nothing panics, and the pieces do not show.
-///
-/// The first byte chooses the size of the pieces and the longest record.
-pub fn check(data: &[u8], formats: &[Format]) {
-    let Some((knob, stream)) = data.split_first() else { return };
-    let piece_bytes = usize::from(knob % 32) + 1;
-    let line_bytes_max = if *knob < 128 { Limits::default().line_bytes_max } else { 64 };
-    let settings = Settings { limits: Limits { line_bytes_max }, ..Settings::default() };
-    for choice in formats.iter().map(|format| FormatChoice::from(*format)).chain([FormatChoice::Auto]) {
-        let whole = read(choice, &settings, stream, stream.len().max(1));
-        let pieces = read(choice, &settings, stream, piece_bytes);
-        assert_eq!(whole, pieces, "{choice}, {piece_bytes} bytes at a time");
-        let (rows, tally, _) = whole;
-        assert_eq!(rows.len() as u64, tally.connections());
-    }
-}
+pub use bodies::{bulk, hec, otlp_json, otlp_protobuf, upload};
+pub use encodings::encodings;
+pub use logs::{hosts, mde, network, own, recognize, zeek};
+pub use loose::loose;
+pub use netflow::netflow;
+pub use syslog::syslog;
 
-fn read(
-    choice: FormatChoice,
-    settings: &Settings,
-    stream: &[u8],
-    piece_bytes: usize,
-) -> (Vec<Row>, Tally, Result<(), StreamError>) {
-    let (mut framer, mut frames) = (Framer::new(choice, settings.limits), Vec::new());
-    let fed = stream.chunks(piece_bytes).try_for_each(|piece| framer.feed(piece, &mut frames));
-    let end = fed.and_then(|()| framer.finish(&mut frames));
-    let (mut batch, mut tally) = (Batch::new(), Tally::default());
-    for frame in &frames {
-        frame.parse(settings, &mut batch, &mut tally);
-    }
-    (batch.rows().to_vec(), tally, end)
-}
+/// Every target with its name.
+pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+    ("recognize", recognize),
+    ("zeek", zeek),
+    ("mde", mde),
+    ("own", own),
+    ("hosts", hosts),
+    ("network", network),
+    ("loose", loose),
+    ("syslog", syslog),
+    ("netflow", netflow),
+    ("encodings", encodings),
+    ("upload", upload),
+    ("bulk", bulk),
+    ("hec", hec),
+    ("otlp_protobuf", otlp_protobuf),
+    ("otlp_json", otlp_json),
+];

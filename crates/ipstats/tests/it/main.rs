@@ -12,6 +12,7 @@ mod config;
 #[cfg(target_os = "linux")]
 mod faults;
 mod follow;
+mod fuzzed;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod http;
