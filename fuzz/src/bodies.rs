@@ -1,7 +1,7 @@
 //! Bodies of requests, in the protocol of each. The first byte chooses the size of the pieces in which a body arrives, and the
 //! longest record.
 
-use crate::pieces::Pieces;
+use super::pieces::Pieces;
 use ipstats::ingest::envelope::otlp::Encoding;
 use ipstats::ingest::envelope::{DecodedBody, bulk as bulk_api, hec as collector, otlp};
 use ipstats::ingest::{Delivery, Encodings, Sink, UploadError, UploadPlan, UploadReport, upload as take_in};

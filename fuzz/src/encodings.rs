@@ -1,6 +1,6 @@
 //! Bodies that are compressed, or say that they are.
 
-use crate::pieces::Pieces;
+use super::pieces::Pieces;
 use ipstats::ingest::{Encodings, decoded};
 use std::io::{self, Read};
 
@@ -25,7 +25,8 @@ pub fn encodings(data: &[u8]) {
     let said = Encodings::read([SAID[usize::from(knob % 8)]].into_iter()).unwrap();
     let whole = read(body, body.len().max(1), &said);
     let pieces = read(body, usize::from(knob / 8) + 1, &said);
-    assert_eq!(whole, pieces);
+    // Where several things are wrong, which is noticed first may depend on the pieces.
+    assert_eq!(whole.as_ref().ok(), pieces.as_ref().ok(), "{whole:?}, {pieces:?}");
     assert!(whole.map_or(0, |content| content.len() as u64) <= BYTES_MAX);
 }
 

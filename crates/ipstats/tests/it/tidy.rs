@@ -88,6 +88,11 @@ fn only_the_store_knows_its_engine() {
 }
 
 #[test]
+fn only_logs_of_opentelemetry_are_protobuf() {
+    only(&["http/ingest/otlp/", "ingest/envelope/otlp/"], &["prost"]);
+}
+
+#[test]
 fn only_what_asks_other_servers_names_reqwest() {
     only(&["client/", "auth/", "config/issuer_keys.rs", "store/clickhouse/"], &["reqwest"]);
 }
