@@ -17,8 +17,11 @@ pub use loose::loose;
 pub use netflow::netflow;
 pub use syslog::syslog;
 
-/// Every target with its name.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+/// A target with its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 15] = [
     ("recognize", recognize),
     ("zeek", zeek),
     ("mde", mde),

@@ -56,9 +56,10 @@ fn read(
     stream: &[u8],
     piece_bytes: usize,
 ) -> (Vec<Row>, Tally, Result<(), StreamError>) {
-    let (mut framer, mut frames) = (Framer::new(choice, settings.limits), Vec::new());
-    let fed = stream.chunks(piece_bytes).try_for_each(|piece| framer.feed(piece, &mut frames));
-    let end = fed.and_then(|()| framer.finish(&mut frames));
+    let mut frames = Vec::new();
+    let mut cutter = Framer::new(choice, settings.limits);
+    let fed = stream.chunks(piece_bytes).try_for_each(|piece| cutter.feed(piece, &mut frames));
+    let end = fed.and_then(|()| cutter.finish(&mut frames));
     let (mut batch, mut tally) = (Batch::new(), Tally::default());
     for frame in &frames {
         frame.parse(settings, &mut batch, &mut tally);

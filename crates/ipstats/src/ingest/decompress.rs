@@ -4,7 +4,7 @@ use flate2::bufread::{DeflateDecoder, ZlibDecoder};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::os::unix::fs::FileExt;
 
 /// How a file is compressed.
@@ -102,7 +102,29 @@ pub(super) fn inflated(mut raw: impl Read + Send + 'static) -> io::Result<Box<dy
     let is_zlib = matches!(*head.as_slice(), [method, flags]
         if method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0);
     let whole = BufReader::with_capacity(READ_BYTES, Cursor::new(head).chain(raw));
-    Ok(if is_zlib { Box::new(ZlibDecoder::new(whole)) } else { Box::new(DeflateDecoder::new(whole)) })
+    Ok(if is_zlib {
+        Box::new(ToTheEnd { inflater: ZlibDecoder::new(whole), behind: ZlibDecoder::get_mut })
+    } else {
+        Box::new(ToTheEnd { inflater: DeflateDecoder::new(whole), behind: DeflateDecoder::get_mut })
+    })
+}
+
+/// Deflate knows its own end. What comes behind it must not be left out without a word, nor the checks at the end of
+/// what it is wrapped in.
+struct ToTheEnd<D, R> {
+    inflater: D,
+    /// What the inflater reads from.
+    behind: fn(&mut D) -> &mut R,
+}
+
+impl<D: Read, R: BufRead> Read for ToTheEnd<D, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inflater.read(buffer)?;
+        if count == 0 && !buffer.is_empty() && !(self.behind)(&mut self.inflater).fill_buf()?.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "there is more behind its end"));
+        }
+        Ok(count)
+    }
 }
 
 #[cfg(test)]

@@ -164,6 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_behind_deflate_is_not_left_out_without_a_word() {
+        for body in [[zlib(TEXT), zlib(TEXT)].concat(), [raw_deflate(TEXT), b"x".to_vec()].concat()] {
+            let error = read("deflate", body, 1000).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert_eq!(error.to_string(), "there is more behind its end");
+        }
+        // The checksum of what it is wrapped in is looked at, too.
+        let mut damaged = gzip(&zlib(TEXT));
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 1;
+        assert!(read("deflate, gzip", damaged, 1000).is_err());
+    }
+
+    #[test]
     fn a_huge_window_is_refused() {
         let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
         encoder.window_log(27).unwrap();
