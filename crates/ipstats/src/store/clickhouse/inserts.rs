@@ -62,16 +62,21 @@ struct Pending {
 }
 
 impl Inserts {
-    /// Inserts through `servers`, on `runtime`, each acknowledged by `quorum` replicas. They end when this is dropped.
-    pub(super) fn start(servers: &Arc<Servers>, quorum: u32, runtime: &Handle) -> Self {
+    /// Inserts through `servers`, on `runtime`, with `settings`. They end when this is dropped.
+    pub(super) fn start(
+        servers: &Arc<Servers>,
+        settings: &[(&'static str, String)],
+        runtime: &Handle,
+    ) -> Self {
         let (queue, batches) = mpsc::channel(BATCHES_MAX);
         let (batches, figures) = (Arc::new(Mutex::new(batches)), Arc::<InsertFigures>::default());
         for _ in 0..INSERTS_MAX {
             let (servers, batches, figures) =
                 (Arc::clone(servers), Arc::clone(&batches), Arc::clone(&figures));
+            let settings = settings.to_vec();
             runtime.spawn(async move {
                 while let Some(together) = gather(&mut *batches.lock().await).await {
-                    insert(&servers, quorum, together, &figures).await;
+                    insert(&servers, settings.clone(), together, &figures).await;
                 }
             });
         }
@@ -111,11 +116,17 @@ impl Inserts {
 
 /// Settings of everything that is written: acknowledged by all shards it belongs to, and by `quorum` replicas of each. A
 /// block that was seen before is written again: what came back as an error may have been written by too few replicas.
-pub(super) fn settings(quorum: u32) -> Vec<(&'static str, String)> {
-    let mut settings =
-        vec![("insert_distributed_sync", "1".to_owned()), ("insert_deduplicate", "0".to_owned())];
+///
+/// A server gives up when we do.
+pub(super) fn settings(quorum: u32, limit: Duration) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("insert_distributed_sync", "1".to_owned()),
+        ("insert_distributed_timeout", limit.as_secs().to_string()),
+        ("insert_deduplicate", "0".to_owned()),
+    ];
     if quorum > 1 {
         settings.push(("insert_quorum", quorum.to_string()));
+        settings.push(("insert_quorum_timeout", limit.as_millis().to_string()));
     }
     settings
 }
@@ -145,14 +156,19 @@ async fn gather(batches: &mut mpsc::Receiver<Pending>) -> Option<Vec<Pending>> {
     Some(together)
 }
 
-async fn insert(servers: &Servers, quorum: u32, together: Vec<Pending>, figures: &InsertFigures) {
+async fn insert(
+    servers: &Servers,
+    settings: Vec<(&'static str, String)>,
+    together: Vec<Pending>,
+    figures: &InsertFigures,
+) {
     let bytes = together.iter().map(|pending| pending.rows.len()).sum();
     let mut rows = Vec::with_capacity(bytes);
     together.iter().for_each(|pending| rows.extend_from_slice(&pending.rows));
     let statement = Statement {
         sql: format!("INSERT INTO connections ({COLUMNS}) FORMAT RowBinary"),
         rows: Some(Bytes::from(rows)),
-        settings: settings(quorum),
+        settings,
         is_outside: false,
     };
     let outcome = servers.insist(&statement).await;

@@ -107,7 +107,7 @@ impl ClickHouse {
             tracing::warn!(url, "a ClickHouse server cannot be used: {failure}");
         }
         Ok(Self {
-            inserts: Inserts::start(&shared.servers, access.insert_quorum, &handle),
+            inserts: Inserts::start(&shared.servers, &shared.insert_settings(), &handle),
             shared,
             questions: FairPool::new(QUESTIONS_MAX, QUESTIONS_RUNNING_MAX),
             loads: Pool::with_places(LOADS_MAX),
@@ -208,7 +208,7 @@ impl ClickHouse {
         checkpoints: &[(&str, Option<&[u8]>)],
     ) -> Result<(), StoreError> {
         self.check_open()?;
-        let settings = inserts::settings(self.shared.access.insert_quorum);
+        let settings = self.shared.insert_settings();
         let statement = checkpoints::insert(organization, checkpoints, &self.shared.versions, settings);
         let written = self.handle.block_on(self.shared.servers.insist(&statement));
         written.map_err(|error| StoreError::Write(error.into()))
@@ -355,6 +355,10 @@ impl Shared {
             Ok(days) => tracing::info!(days, "dropped days that have expired"),
             Err(error) => tracing::warn!("days that have expired cannot be dropped: {error}"),
         }
+    }
+
+    fn insert_settings(&self) -> Vec<(&'static str, String)> {
+        inserts::settings(self.access.insert_quorum, self.access.timeout)
     }
 
     fn unreadable(&self, failure: Failure) -> ClickHouseError {

@@ -5,7 +5,7 @@
 use super::error::{ClickHouseError, Failure};
 use super::row_binary::Values;
 use super::schema;
-use super::shards::{Shard, Shards};
+use super::shards::{self, Shard, Shards};
 use crate::config::{ClickHouseAccess, ClickHouseLogin};
 use bytes::Bytes;
 use ipstats_model::{CanonicalIp, Organization};
@@ -221,19 +221,22 @@ impl Servers {
             return Ok(About { shards: Arc::default(), own: None });
         };
         let sql = format!(
-            "SELECT toUInt32(shard_num), toUInt32(shard_weight), toUInt8(max(is_local)) FROM system.clusters \
-             WHERE cluster = '{cluster}' GROUP BY shard_num, shard_weight ORDER BY shard_num FORMAT RowBinary"
+            "SELECT toUInt32(shard_num), toUInt32(shard_weight), toUInt8(max(is_local)), {} FROM system.clusters \
+             WHERE cluster = '{cluster}' GROUP BY shard_num, shard_weight ORDER BY shard_num FORMAT RowBinary",
+            shards::PROBE_QUESTION
         );
         let answer = self.send(host, &statement(sql), deadline).await?;
-        let (mut values, mut shards, mut own) = (Values::new(&answer), Vec::new(), None);
+        let (mut values, mut all, mut own) = (Values::new(&answer), Vec::new(), None);
         while !values.is_empty() {
             let shard = Shard { number: values.u32()?, weight: values.u32()? };
-            if values.u8()? == 1 {
+            let is_own = values.u8()? == 1;
+            // A server that computes another hash is asked to find IPs by itself.
+            if values.u64()? == shards::probe() && is_own {
                 own = Some(shard.number);
             }
-            shards.push(shard);
+            all.push(shard);
         }
-        Ok(About { shards: Arc::new(Shards::new(shards)), own })
+        Ok(About { shards: Arc::new(Shards::new(all)), own })
     }
 
     /// Tries one after the other; the answer of the first that has one, or what all of them said.
@@ -271,6 +274,10 @@ impl Servers {
             query.push(("database", self.database.clone()));
         }
         query.extend(statement.settings.iter().cloned());
+        if statement.rows.is_none() {
+            // Whoever does not wait for the answer any more should not have it computed.
+            query.push(("max_execution_time", left.as_secs().max(1).to_string()));
+        }
         let body = match &statement.rows {
             None => Bytes::from(statement.sql.clone()),
             Some(rows) => {

@@ -5,6 +5,14 @@ use ipstats_model::{CanonicalIp, Organization};
 /// The sharding key of the tables. [`hash`] computes the same.
 pub(super) const SHARDING_KEY: &str = "cityHash64(concat(organization, ip))";
 
+/// Asks a server for the hash of some bytes; [`probe`] is what it must say.
+pub(super) const PROBE_QUESTION: &str = "cityHash64('0123456789abcdefGHIJKLMNOPQRSTUV')";
+
+/// The hash of the bytes of [`PROBE_QUESTION`].
+pub(super) fn probe() -> u64 {
+    hash(Organization::from_bytes(*b"0123456789abcdef"), CanonicalIp::from_bytes(*b"GHIJKLMNOPQRSTUV"))
+}
+
 /// The shards of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Shards(Vec<Shard>);
@@ -41,7 +49,7 @@ fn hash(organization: Organization, ip: CanonicalIp) -> u64 {
     const K0: u64 = 0xc3a5_c85c_97cb_3127;
     const K1: u64 = 0xb492_b66f_be98_f273;
     const K2: u64 = 0x9ae1_6a3b_2f90_404f;
-    const K3: u64 = 0xc949_c7de_febe_6e2f;
+    const K3: u64 = 0xc949_d7c7_509e_6557;
     const LENGTH: u64 = 32;
     let ([a, b], [d, c]) = (words(organization.as_bytes()), words(ip.as_bytes()));
     let (a, c, d) = (a.wrapping_mul(K1), c.wrapping_mul(K2), d.wrapping_mul(K0));
