@@ -61,8 +61,13 @@ pub enum NotTaken {
     #[error(transparent)]
     Log(#[from] io::Error),
     /// The service refuses this log; it may take others.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What became of the records that came before, as far as the service says.
+        recorded: Option<Box<LogAnswer>>,
+    },
     /// The service takes none.
     #[error(transparent)]
     Service(#[from] ClientError),
@@ -107,10 +112,19 @@ impl Logs {
                 let error = ApiError::in_reply(reply);
                 Err(error.map_or_else(
                     || ClientError::of(Step::Log, &self.url, reply).into(),
-                    |error| NotTaken::Refused(error.message),
+                    |error| NotTaken::Refused { message: error.message, recorded: recorded(reply) },
                 ))
             }
             _ => Err(ClientError::of(Step::Log, &self.url, reply).into()),
         }
     }
+}
+
+/// What an error says about the records that came before it.
+fn recorded(reply: &Reply) -> Option<Box<LogAnswer>> {
+    #[derive(Deserialize)]
+    struct Body {
+        recorded: Option<Box<LogAnswer>>,
+    }
+    serde_json::from_slice::<Body>(&reply.body).ok()?.recorded
 }

@@ -1,6 +1,7 @@
 //! What goes wrong at the API, and what the client sees of it: one enum, one match.
 
 use super::ingest::KeyRefused;
+use super::ingest::plain::IngestAnswer;
 use crate::answer::NoAnswer;
 use crate::audit::Full;
 use crate::auth::{Forbidden, TokenRefused};
@@ -68,6 +69,13 @@ pub(super) enum ApiError {
     TooLarge(UploadError),
     #[error("Not everything was recorded: {0}.")]
     UnreadableLog(UploadError),
+    #[error("{error}")]
+    Partly {
+        #[source]
+        error: Box<Self>,
+        /// What became of what came before.
+        recorded: Box<IngestAnswer>,
+    },
     #[error("This is for the machine that the service runs on. Run ipstats sources there.")]
     OperatorOnly,
     #[error("The request must name its host once.")]
@@ -103,6 +111,10 @@ pub(super) struct Failure {
 #[schema(as = Error)]
 pub(super) struct Body<'a> {
     error: Fields<'a>,
+    /// Of a log that was not taken to its end: what became of what came before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    recorded: Option<&'a IngestAnswer>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -135,6 +147,7 @@ pub(super) async fn method_not_allowed(method: Method) -> ApiError {
 impl ApiError {
     pub(super) fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Partly { error, .. } => error.status_and_code(),
             Self::Unauthorized(_) | Self::IngestKey(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Forbidden(_) | Self::OperatorOnly => (StatusCode::FORBIDDEN, "Forbidden"),
@@ -174,6 +187,7 @@ impl ApiError {
     /// A header that the status asks for. (`Allow` is added by the router, which knows the methods.)
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
+            Self::Partly { error, .. } => error.header(),
             Self::Unauthorized(refused) => Some((WWW_AUTHENTICATE, challenge(*refused))),
             Self::IngestKey(_) => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::TooManyRequests { retry_after_seconds, .. }
@@ -223,7 +237,8 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
         let (target, message) = (Uuid::new_v4(), self.to_string());
-        let body = Body { error: Fields { code, message: &message, target } };
+        let recorded = if let Self::Partly { recorded, .. } = &self { Some(&**recorded) } else { None };
+        let body = Body { error: Fields { code, message: &message, target }, recorded };
         // Strings and a GUID always serialize; were it not so, an empty body would still carry the status.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let content_type = HeaderValue::from_static("application/json; charset=utf-8");

@@ -59,6 +59,7 @@ impl Outcomes {
         reasons.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         let all = grouped(self.records());
         Some(match reasons.as_slice() {
+            [(1, only)] => format!("the only record: {only}"),
             [(_, only)] => format!("all {all} records: {only}"),
             several => {
                 let parts: Vec<_> =
@@ -124,6 +125,8 @@ mod tests {
             external.why_none_counts().unwrap(),
             "all 12,000 records: both ends external; set internal_networks, or originator_is_device = true"
         );
+        let one = outcomes(&[(NotAConnection::NoRemoteIp, 1)], 0);
+        assert_eq!(one.why_none_counts().unwrap(), "the only record: no remote IP");
         let mixed = outcomes(&[(NotAConnection::Inbound, 3), (NotAConnection::NotInternal, 1_500)], 7);
         let told = mixed.why_none_counts().unwrap();
         assert!(told.starts_with("none of 1,510 records: 1,500 both ends external"), "{told}");

@@ -241,7 +241,7 @@ fn records_of_which_none_counts_are_said_with_the_reason() {
     let service = sensor.serve();
     thread::sleep(Duration::from_secs(3));
     let said = String::from_utf8(service.stop().stderr).unwrap();
-    let why = "none of them counts: all 1 records: older than 30 days";
+    let why = "none of them counts: the only record: older than 30 days";
     assert_eq!(said.lines().filter(|line| line.contains(why)).count(), 1, "{said}");
 }
 

@@ -73,8 +73,8 @@ fn only_borders_speak_tls_and_clients_know_its_errors() {
 }
 
 #[test]
-fn only_the_source_of_topics_names_its_client() {
-    only(&["sources/kafka/"], &["rskafka"]);
+fn only_the_source_of_topics_and_the_log_name_its_client() {
+    only(&["sources/kafka/", "telemetry.rs"], &["rskafka"]);
 }
 
 #[test]

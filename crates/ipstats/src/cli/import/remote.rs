@@ -40,8 +40,12 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
                 bar.suspend(|| note_nothing_counted(&source, args.format, &answer));
                 account.add(&source, answer);
             }
-            Err(Failure { message, stops }) => {
+            Err(Failure { message, recorded, stops }) => {
                 whole = false;
+                if let Some(recorded) = recorded {
+                    taken = true;
+                    account.add(&source, *recorded);
+                }
                 bar.suspend(|| output::note(format_args!("error: {source}: {message}")));
                 if stops {
                     break;
@@ -59,6 +63,8 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
 /// Why a log was not taken, and whether others have a chance.
 struct Failure {
     message: String,
+    /// What became of the records before it.
+    recorded: Option<Box<LogAnswer>>,
     stops: bool,
 }
 
@@ -70,7 +76,7 @@ fn send(logs: &Logs, source: &Source, format: FormatChoice, bar: &ProgressBar) -
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
-        Self { message: error.to_string(), stops: false }
+        Self { message: error.to_string(), recorded: None, stops: false }
     }
 }
 
@@ -78,14 +84,15 @@ impl From<NotTaken> for Failure {
     fn from(failure: NotTaken) -> Self {
         match failure {
             NotTaken::Log(error) => SourceError::opening(error).into(),
-            NotTaken::Refused(message) => {
-                Self { message: format!("the service refuses it: {message}"), stops: false }
+            NotTaken::Refused { message, recorded } => {
+                Self { message: format!("the service refuses it: {message}"), recorded, stops: false }
             }
             NotTaken::Service(error) => Self {
                 message: format!(
                     "{error}; stopped there: what was counted is safe, and once that is solved everything can be sent \
                      again, nothing is counted twice"
                 ),
+                recorded: None,
                 stops: true,
             },
         }

@@ -93,7 +93,8 @@ async fn raw(
 ) -> Result<Json<HecAnswer>, HecError> {
     let source = sender(&app, &trail, &headers, OwnScheme::Splunk)?;
     let plan = raw_plan(&source, &headers)?;
-    let (report, ()) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    end.map_err(ApiError::from)?;
     if report.tally.records() == 0 { Err(HecError::NoData) } else { Ok(Json(success(&app, &uri, &headers))) }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn load<T: Send + 'static>(
     source: &Arc<IngestSource>,
     body: Body,
     work: impl FnOnce(BodyReader, &IngestSource, &StoreSink<'_>) -> Outcome<T> + Send + 'static,
-) -> Result<(UploadReport, T), ApiError> {
+) -> Result<Outcome<T>, ApiError> {
     let (writer, reader) = pipe();
     let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.account(source));
     let organization = source.organization;
@@ -44,7 +44,7 @@ pub(super) async fn load<T: Send + 'static>(
     };
     let (report, end) = done?;
     count(&app.metrics, &report);
-    Ok((report, end?))
+    Ok((report, end))
 }
 
 /// As [`load`], for a body of records in envelopes, at most `bytes_max` long when it is decoded.
@@ -56,7 +56,7 @@ pub(super) async fn deliver<T: Send + 'static>(
     bytes_max: u64,
     unwrap: impl FnOnce(DecodedBody, &mut Delivery<'_>) -> Result<T, UploadError> + Send + 'static,
 ) -> Result<(UploadReport, T), ApiError> {
-    load(app, source, body, move |reader, source, sink| {
+    let (report, end) = load(app, source, body, move |reader, source, sink| {
         let mut delivery = Delivery::new(source.format, &source.settings, sink);
         let done =
             DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));
@@ -64,7 +64,8 @@ pub(super) async fn deliver<T: Send + 'static>(
         let recorded = delivery.finish();
         (delivery.into_report(), recorded.map_err(UploadError::Record).and(done))
     })
-    .await
+    .await?;
+    Ok((report, end?))
 }
 
 /// What the sender says that it compressed the body with.

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 pub(super) const LOG_BYTES_MAX: u64 = 1 << 30;
 
 /// What became of the records. The names are those of `ipstats import --json`.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct IngestAnswer {
     counted: u64,
@@ -36,7 +36,7 @@ pub(in crate::http) struct IngestAnswer {
     issues: Vec<IssueAnswer>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 struct IssueAnswer {
     line: u64,
     problem: String,
@@ -74,8 +74,12 @@ pub(in crate::http) async fn post(
     let encodings = encodings(&headers)?;
     let (organization, settings) = (source.organization, source.settings.clone());
     let plan = UploadPlan { encodings, format, settings, bytes_max: LOG_BYTES_MAX };
-    let (report, ()) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
-    Ok(Json(IngestAnswer::new(report, organization)))
+    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    let recorded = IngestAnswer::new(report, organization);
+    match end {
+        Ok(()) => Ok(Json(recorded)),
+        Err(error) => Err(ApiError::Partly { error: Box::new(error.into()), recorded: Box::new(recorded) }),
+    }
 }
 
 /// The format in the path; `auto` recognizes it from the first lines.

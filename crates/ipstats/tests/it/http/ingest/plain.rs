@@ -141,6 +141,8 @@ async fn what_is_cut_off_or_unreadable_is_400_and_what_came_before_is_kept() {
     assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
     assert!(answer.message().contains("ends too early"), "{}", answer.message());
     assert_eq!(app.prevalence().await, 2);
+    let recorded = &answer.json()["recorded"];
+    assert_eq!((&recorded["counted"], &recorded["outsideRetention"]), (&2.into(), &1.into()), "{recorded}");
 
     for log in ["\u{0}\u{1}\u{2}\u{3}", "hello\nworld\n", "device,ip\na,1.2.3.4\n"] {
         let answer = TestApp::new().post_plain("auto", log).await;
