@@ -27,16 +27,18 @@ const ENVELOPE_FACTOR_MAX: usize = 2;
 /// Reads all log records of `body`.
 pub fn read(encoding: Encoding, body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<(), UploadError> {
     let body = body.whole()?;
+    let mut number = 0;
     let visit = |record: &[u8]| -> Result<(), Stop> {
+        number += 1;
         if record.len() > ENVELOPE_FACTOR_MAX * delivery.record_bytes_max() {
             delivery.too_long();
             return Ok(());
         }
         let record = match encoding {
-            Encoding::Protobuf => protobuf::record(record)?,
-            Encoding::Json => json::record(record)?,
+            Encoding::Protobuf => protobuf::record(record),
+            Encoding::Json => json::record(record),
         };
-        delivery.read(&record.into_record())?;
+        delivery.read(&record.map_err(|stop| stop.in_record(number))?.into_record())?;
         Ok(())
     };
     let read = match encoding {
@@ -58,6 +60,16 @@ enum Stop {
     Envelope(String),
     /// Nothing more can be recorded.
     Record(StoreError),
+}
+
+impl Stop {
+    /// What is wrong, with the number of the log record (from 1) that it is wrong with.
+    fn in_record(self, number: u64) -> Self {
+        match self {
+            Self::Envelope(problem) => Self::Envelope(format!("log record {number}: {problem}")),
+            Self::Record(_) => self,
+        }
+    }
 }
 
 impl From<StoreError> for Stop {
@@ -136,6 +148,9 @@ mod tests {
             let problem = read_all(Encoding::Json, json.as_bytes()).unwrap_err();
             assert!(problem.starts_with("it is no ExportLogsServiceRequest: "), "{json}: {problem}");
         }
+        let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{"body":7}]}]}]}"#;
+        let problem = read_all(Encoding::Json, json).unwrap_err();
+        assert!(problem.contains("ExportLogsServiceRequest: log record 2: invalid type"), "{problem}");
         let cut_length = [0x0a, 0x05, 0x12];
         let number_for_message = [0x08, 0x01];
         let endless_groups = [0x1b; 10_000];
