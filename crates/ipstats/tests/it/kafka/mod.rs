@@ -134,6 +134,16 @@ fn a_broker_may_go_away_and_come_back() {
     broker.signal("CONT");
     broker.produce(TOPIC, 1, reader.messages(10));
     reader.settle(&service);
+    // All that the broker has was read, and it is said so.
+    let told = reader.site.place.run(&["sources", "--json"]).out;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let source = &told["sources"][0];
+    assert_eq!((&source["backlogRecords"], &source["backlogBytes"]), (&0.into(), &serde_json::Value::Null));
+    let sent = reader.sent.connections.len() as u64;
+    assert!(
+        source["kind"] == "kafka" && source["sinceStart"]["counted"].as_u64().unwrap() >= sent,
+        "{source}"
+    );
     assert_eq!(service.stop().status.code(), Some(0));
 }
 
