@@ -11,9 +11,11 @@ use crate::reader::{Flow, Reader};
 use crate::settings::Settings;
 use crate::tally::Tally;
 use ipstats_model::Batch;
+use netflow_parser::static_versions::v5::V5;
 use netflow_parser::variable_versions::{ipfix, v9};
 use netflow_parser::{AutoScopedParser, ConfigError, NetflowPacket, NetflowParser};
 use record::{Clock, Record};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -33,6 +35,9 @@ const VERSIONS: [u16; 3] = [5, 9, 10];
 /// Reads the datagrams of any number of exporters, in the order they arrive.
 pub struct Datagrams {
     parser: AutoScopedParser,
+    /// When exporters of IPFIX were started, in milliseconds since 1970: they say so in a record of its own, and leave it
+    /// out of those of flows.
+    started_millis: HashMap<(SocketAddr, u32), u64>,
     /// Datagrams so far: what stands for the line in an [`Issue`](crate::Issue).
     count: u64,
 }
@@ -49,7 +54,7 @@ impl Datagrams {
                 .with_max_sources(EXPORTERS_MAX)
         };
         // The limits above are constants within what the library admits; its own defaults are bounded too.
-        Self { parser: bounded().unwrap_or_default(), count: 0 }
+        Self { parser: bounded().unwrap_or_default(), started_millis: HashMap::new(), count: 0 }
     }
 
     /// Reads one datagram of `exporter`: connections into `batch`, the outcome of each record into `tally`.
@@ -65,7 +70,15 @@ impl Datagrams {
         let reader = &mut Reader::new(settings, batch, tally);
         let parsed = self.parser.parse_from_source(exporter, datagram);
         for packet in &parsed.packets {
-            packet_records(packet, self.count, reader);
+            match packet {
+                NetflowPacket::V5(packet) => v5_records(packet, self.count, reader),
+                NetflowPacket::V9(packet) => v9_records(packet, self.count, reader),
+                NetflowPacket::IPFix(packet) => {
+                    let domain = (exporter, packet.header.observation_domain_id);
+                    ipfix_records(packet, self.count, reader, &mut self.started_millis, domain);
+                }
+                _ => {}
+            }
         }
         if let Some(error) = parsed.error {
             reader.record(self.count, |_| Err(damaged(&error).into()));
@@ -88,46 +101,70 @@ impl fmt::Debug for Datagrams {
     }
 }
 
-/// Reads the records of one packet, of which a datagram usually holds one.
-fn packet_records(packet: &NetflowPacket, number: u64, reader: &mut Reader<'_>) {
-    match packet {
-        NetflowPacket::V5(packet) => {
-            let clock =
-                Clock { exported: packet.header.unix_secs, uptime_millis: Some(packet.header.sys_up_time) };
-            for flow in &packet.flowsets {
-                take(&Record::of_v5(flow), clock, number, reader);
-            }
-        }
-        NetflowPacket::V9(packet) => {
-            let clock =
-                Clock { exported: packet.header.unix_secs, uptime_millis: Some(packet.header.sys_up_time) };
-            for set in &packet.flowsets {
-                match &set.body {
-                    v9::FlowSetBody::Data(data) => {
-                        for fields in &data.fields {
-                            take(&Record::of_v9(fields), clock, number, reader);
-                        }
-                    }
-                    v9::FlowSetBody::NoTemplate(_) => no_template(number, reader),
-                    _ => {}
+fn v5_records(packet: &V5, number: u64, reader: &mut Reader<'_>) {
+    let clock = Clock {
+        exported: packet.header.unix_secs,
+        exported_nanos: packet.header.unix_nsecs,
+        uptime_millis: Some(packet.header.sys_up_time),
+        started_millis: None,
+    };
+    for flow in &packet.flowsets {
+        take(&Record::of_v5(flow), clock, number, reader);
+    }
+}
+
+fn v9_records(packet: &v9::V9, number: u64, reader: &mut Reader<'_>) {
+    let clock = Clock {
+        exported: packet.header.unix_secs,
+        exported_nanos: 0,
+        uptime_millis: Some(packet.header.sys_up_time),
+        started_millis: None,
+    };
+    for set in &packet.flowsets {
+        match &set.body {
+            v9::FlowSetBody::Data(data) => {
+                for fields in &data.fields {
+                    take(&Record::of_v9(fields), clock, number, reader);
                 }
             }
+            v9::FlowSetBody::NoTemplate(_) => no_template(number, reader),
+            _ => {}
         }
-        NetflowPacket::IPFix(packet) => {
-            let clock = Clock { exported: packet.header.export_time, uptime_millis: None };
-            for set in &packet.flowsets {
-                match &set.body {
-                    ipfix::FlowSetBody::Data(data) => {
-                        for fields in &data.fields {
-                            take(&Record::of_ipfix(fields), clock, number, reader);
-                        }
-                    }
-                    ipfix::FlowSetBody::NoTemplate(_) => no_template(number, reader),
-                    _ => {}
+    }
+}
+
+fn ipfix_records(
+    packet: &ipfix::IPFix,
+    number: u64,
+    reader: &mut Reader<'_>,
+    started_millis: &mut HashMap<(SocketAddr, u32), u64>,
+    domain: (SocketAddr, u32),
+) {
+    for set in &packet.flowsets {
+        match &set.body {
+            ipfix::FlowSetBody::Data(data) => {
+                let clock = Clock {
+                    exported: packet.header.export_time,
+                    exported_nanos: 0,
+                    uptime_millis: None,
+                    started_millis: started_millis.get(&domain).copied(),
+                };
+                for fields in &data.fields {
+                    take(&Record::of_ipfix(fields), clock, number, reader);
                 }
             }
+            ipfix::FlowSetBody::OptionsData(data) => {
+                let started =
+                    data.fields.iter().find_map(|fields| Record::of_ipfix(fields).exporter_started());
+                // All say it again and again: whom this forgets is soon remembered.
+                if started_millis.len() >= EXPORTERS_MAX && !started_millis.contains_key(&domain) {
+                    started_millis.clear();
+                }
+                started_millis.extend(started.map(|started| (domain, started)));
+            }
+            ipfix::FlowSetBody::NoTemplate(_) => no_template(number, reader),
+            _ => {}
         }
-        _ => {}
     }
 }
 

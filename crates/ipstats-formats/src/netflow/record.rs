@@ -70,8 +70,12 @@ pub(super) struct Start {
 pub(super) struct Clock {
     /// Seconds since 1970.
     pub(super) exported: u32,
+    /// The rest of it, where the header says.
+    pub(super) exported_nanos: u32,
     /// Milliseconds since the exporter was started, at the same moment.
     pub(super) uptime_millis: Option<u32>,
+    /// When the exporter was started, in milliseconds since 1970, where it said so for all records.
+    pub(super) started_millis: Option<u64>,
 }
 
 /// Seconds from 1900, where NTP starts to count, to 1970.
@@ -114,18 +118,26 @@ impl Record {
         record
     }
 
+    /// When the exporter was started, in milliseconds since 1970, where the record says so.
+    pub(super) const fn exporter_started(&self) -> Option<u64> {
+        self.began.started_millis
+    }
+
     /// When the flow began.
     pub(super) fn start(&self, clock: Clock) -> Option<Timestamp> {
         let Start { seconds, uptime_millis, started_millis, before_export_micros } = self.began;
         let exported = i64::from(clock.exported);
         let seconds = if let Some(seconds) = seconds {
             i64::try_from(seconds).ok()?
-        } else if let (Some(first), Some(started)) = (uptime_millis, started_millis) {
+        } else if let (Some(first), Some(started)) = (uptime_millis, started_millis.or(clock.started_millis))
+        {
             i64::try_from((started.checked_add(u64::from(first))?) / 1000).ok()?
         } else if let (Some(first), Some(now)) = (uptime_millis, clock.uptime_millis) {
             // Both wrap every 49 days. A flow that seems to begin after the export began with it.
             let ago = now.wrapping_sub(first);
-            exported - if ago > u32::MAX / 2 { 0 } else { i64::from(ago.div_ceil(1000)) }
+            let ago = if ago > u32::MAX / 2 { 0 } else { i64::from(ago) };
+            let exported_millis = exported * 1000 + i64::from(clock.exported_nanos / 1_000_000);
+            (exported_millis - ago).div_euclid(1000)
         } else {
             exported - i64::try_from(before_export_micros?.div_ceil(1_000_000)).ok()?
         };

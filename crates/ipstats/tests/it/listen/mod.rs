@@ -1,5 +1,6 @@
 //! What is sent to the service by protocols that acknowledge nothing: syslog, NetFlow and IPFIX.
 
+mod exporter;
 mod netflow;
 mod syslog;
 
@@ -90,7 +91,7 @@ fn free_port() -> u16 {
     }
 }
 
-fn is_taken(port: u16) -> bool {
+pub(crate) fn is_taken(port: u16) -> bool {
     let address = (Ipv4Addr::LOCALHOST, port);
     UdpSocket::bind(address).is_err() || TcpListener::bind(address).is_err()
 }

@@ -1,5 +1,6 @@
 //! Shippers that nobody here wrote send a real log, and the answers are those of an import.
 
+mod by_syslog;
 mod libraries;
 mod recorded;
 mod rsyslog;

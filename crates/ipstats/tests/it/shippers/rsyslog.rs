@@ -10,16 +10,21 @@ use std::process::Command;
 #[test]
 fn rsyslog_sends_to_the_bulk_api() {
     let (Some(peer), Some(log)) = (peer::place("rsyslog"), ZeekLog::new()) else { return };
-    let modules =
-        glob::glob(peer.join("usr/lib/*/rsyslog").to_str().unwrap()).unwrap().next().unwrap().unwrap();
     let site = Site::new();
     log.shipped_in_spite_of_kills(&site, |port, folder, followed| {
-        let config = folder.join("rsyslog.conf");
-        fs::write(&config, configuration(port, folder, followed, site.key())).unwrap();
-        let mut command = Command::new(peer.join("usr/sbin/rsyslogd"));
-        command.arg("-n").arg("-M").arg(&modules).arg("-i").arg(folder.join("pid")).arg("-f").arg(config);
-        command
+        command(&peer, folder, &configuration(port, folder, followed, site.key()))
     });
+}
+
+/// rsyslog with this configuration, and what it keeps in `folder`.
+pub(super) fn command(peer: &Path, folder: &Path, configuration: &str) -> Command {
+    let modules =
+        glob::glob(peer.join("usr/lib/*/rsyslog").to_str().unwrap()).unwrap().next().unwrap().unwrap();
+    let config = folder.join("rsyslog.conf");
+    fs::write(&config, configuration).unwrap();
+    let mut command = Command::new(peer.join("usr/sbin/rsyslogd"));
+    command.arg("-n").arg("-M").arg(&modules).arg("-i").arg(folder.join("pid")).arg("-f").arg(config);
+    command
 }
 
 /// As docs/shippers.md has it, with small batches.

@@ -33,20 +33,25 @@ fn shipped(destination: impl FnOnce(&str, &str) -> String) {
     let (Some(peer), Some(log)) = (peer::place("syslog-ng"), ZeekLog::new()) else { return };
     let site = Site::new();
     log.shipped_in_spite_of_kills(&site, |port, folder, followed| {
-        let config = folder.join("syslog-ng.conf");
-        fs::write(&config, configuration(followed, &destination(port, site.key()))).unwrap();
-        let mut command = Command::new(peer.join("usr/sbin/syslog-ng"));
-        command.env("SYSLOGNG_PREFIX", peer.join("usr")).args(["--foreground", "--no-caps"]);
-        for (option, name) in [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")]
-        {
-            command.arg(option).arg(folder.join(name));
-        }
-        command.arg("--cfgfile").arg(config);
-        command
+        command(&peer, folder, &configuration(followed, &destination(port, site.key())))
     });
 }
 
-fn configuration(followed: &Path, destination: &str) -> String {
+/// syslog-ng with this configuration, and what it keeps in `folder`.
+pub(super) fn command(peer: &Path, folder: &Path, configuration: &str) -> Command {
+    let config = folder.join("syslog-ng.conf");
+    fs::write(&config, configuration).unwrap();
+    let mut command = Command::new(peer.join("usr/sbin/syslog-ng"));
+    command.env("SYSLOGNG_PREFIX", peer.join("usr")).args(["--foreground", "--no-caps"]);
+    for (option, name) in [("--persist-file", "persist"), ("--pidfile", "pid"), ("--control", "control")] {
+        command.arg(option).arg(folder.join(name));
+    }
+    command.arg("--cfgfile").arg(config);
+    command
+}
+
+/// That it follows a file, and sends to this destination.
+pub(super) fn configuration(followed: &Path, destination: &str) -> String {
     let followed = followed.display();
     format!(
         r#"@version: 3.38
