@@ -97,7 +97,7 @@ impl fmt::Debug for Datagrams {
         f.debug_struct("Datagrams")
             .field("exporters", &self.parser.source_count())
             .field("count", &self.count)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
