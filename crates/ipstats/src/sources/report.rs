@@ -45,6 +45,10 @@ pub struct SourceReport {
     pub backlog_bytes: Option<u64>,
     /// What is still to be read, in records.
     pub backlog_records: Option<u64>,
+    /// Datagrams and connections of senders that are not admitted, since the service began.
+    pub refused: u64,
+    /// Datagrams that the system dropped because they came faster than they were read, since the service began.
+    pub dropped: u64,
     /// Records of the last 60 seconds.
     pub last_minute: OutcomesReport,
     /// Records of the last 60 minutes.
@@ -130,6 +134,8 @@ impl SourceReport {
             lag_seconds: statement.newest_event.map(|newest| u64::try_from(lag(newest)).unwrap_or_default()),
             backlog_bytes: bytes,
             backlog_records: records,
+            refused: statement.unread.refused,
+            dropped: statement.unread.dropped,
             last_minute: OutcomesReport::of(&statement.last_minute),
             last_hour: OutcomesReport::of(&statement.last_hour),
             since_start: OutcomesReport::of(&statement.total),

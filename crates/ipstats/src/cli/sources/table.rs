@@ -76,6 +76,10 @@ fn remarks(source: &SourceReport, organizations: &[OrganizationEntry]) -> Vec<St
     if !told.is_empty() {
         remarks.push(told.join(", "));
     }
+    let unread = [(source.refused, "refused"), (source.dropped, "datagrams dropped")];
+    for (count, what) in unread.into_iter().filter(|(count, _)| *count > 0) {
+        remarks.push(format!("{} {what} since the service began", grouped(count)));
+    }
     if let Some(why) = &source.none_counts {
         remarks.push(format!("nothing of the last hour counts: {why}"));
     } else if let Some(parts) = parts(&source.last_hour) {

@@ -8,7 +8,7 @@ use crate::cli::model::{Answer, Model};
 use crate::service::Service;
 use crate::site::{Site, expected};
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -21,12 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Post {
     pub(crate) site: Site,
     pub(crate) port: u16,
+    transports: Vec<String>,
 }
 
 impl Post {
     /// A source of `kind` that listens at `port` of 127.0.0.1, with these settings beside.
     pub(crate) fn new(kind: &str, transports: &[&str], settings: &str) -> Self {
-        let post = Self { site: Site::new(), port: free_port() };
+        let post = Self {
+            site: Site::new(),
+            port: free_port(),
+            transports: transports.iter().map(ToString::to_string).collect(),
+        };
         let listen = transports.iter().map(|transport| format!("'{transport}://127.0.0.1:{}'", post.port));
         let listen = listen.collect::<Vec<_>>().join(", ");
         let source = format!(
@@ -51,8 +56,16 @@ impl Post {
     pub(crate) fn serve_by(&self, mut command: Command) -> Service {
         command.env("IPSTATS_LOG_LEVEL", "warn");
         let service = Service::start(command);
-        Self::wait(|| is_taken(self.port), "nobody listens");
+        Self::wait(|| self.is_listening(), "nobody listens");
         service
+    }
+
+    /// Whether somebody listens, by all transports. It binds no port for connections: that would be in the service's way.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.transports.iter().all(|transport| match transport.as_str() {
+            "tcp" => TcpStream::connect(self.address()).is_ok(),
+            _ => UdpSocket::bind(self.address()).is_err(),
+        })
     }
 
     pub(crate) fn address(&self) -> (Ipv4Addr, u16) {
@@ -91,7 +104,7 @@ fn free_port() -> u16 {
     }
 }
 
-pub(crate) fn is_taken(port: u16) -> bool {
+fn is_taken(port: u16) -> bool {
     let address = (Ipv4Addr::LOCALHOST, port);
     UdpSocket::bind(address).is_err() || TcpListener::bind(address).is_err()
 }

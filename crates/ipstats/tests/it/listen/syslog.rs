@@ -140,12 +140,20 @@ fn is_closed(mut stream: &TcpStream) -> bool {
         || stream.write_all(b"x\n").and_then(|()| stream.write_all(b"x\n")).is_err()
 }
 
+/// How often `ipstats sources` says that a sender was refused.
+fn refused(post: &Post) -> u64 {
+    let told = post.site.place.run(&["sources", "--json"]).out;
+    serde_json::from_str::<serde_json::Value>(&told).unwrap()["sources"][0]["refused"].as_u64().unwrap()
+}
+
 #[test]
 fn who_is_not_named_is_refused_until_a_reload_names_them() {
     let post = Post::new("syslog", &["udp", "tcp"], "from = ['10.0.0.0/8']\n");
     let service = post.serve();
     assert!(is_closed(&connect(&post)));
     send_datagrams(&post, 0..10);
+    // The datagrams and the connection.
+    Post::wait(|| refused(&post) >= 11, "nobody counts what is refused");
     let config = fs::read_to_string(post.file()).unwrap();
     fs::write(post.file(), config.replace("10.0.0.0/8", "127.0.0.1/32")).unwrap();
     service.signal("HUP");

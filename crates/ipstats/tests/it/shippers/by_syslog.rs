@@ -1,7 +1,7 @@
 //! Programs that send syslog: util-linux's logger, rsyslog and syslog-ng, by TCP and UDP, as docs/sources.md has it.
 
 use super::{Shipper, ZeekLog, rsyslog, syslog_ng};
-use crate::listen::{Post, is_taken};
+use crate::listen::Post;
 use crate::peer;
 use std::fs::{self, File};
 use std::io::Write;
@@ -26,7 +26,7 @@ fn sent(transport: &str, reads: Reads, shipper: impl FnOnce(u16, &Path, &Path) -
     let (followed, told) = (folder.join("conn.log"), folder.join("told"));
     fs::write(&followed, "").unwrap();
     let service = log.serve(&post.site, "127.0.0.1:0");
-    Post::wait(|| is_taken(post.port), "nobody listens");
+    Post::wait(|| post.is_listening(), "nobody listens");
     let output = File::create(&told).unwrap();
     let mut command = shipper(post.port, &folder, &followed);
     command.stdin(Stdio::piped()).stdout(output.try_clone().unwrap()).stderr(output);
