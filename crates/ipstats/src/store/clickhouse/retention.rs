@@ -35,8 +35,8 @@ impl Shared {
         let statement = Statement { sql, is_outside: true, ..Statement::default() };
         match self.access.layout {
             // Each server for itself; without a keeper nobody passes it on.
-            Layout::Sharded { .. } => self.servers.everywhere(&statement).await,
-            Layout::Single | Layout::Replicated { .. } => self.servers.ask(&statement).await.map(drop),
+            Layout::Sharded { .. } => self.servers.change_everywhere(&statement).await,
+            Layout::Single | Layout::Replicated { .. } => self.servers.change(&statement).await,
         }
     }
 

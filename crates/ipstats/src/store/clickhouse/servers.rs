@@ -23,6 +23,9 @@ const CONNECT_SECONDS_MAX: u64 = 3;
 /// For how long a server that was away is asked last.
 const AWAY_SECONDS: u64 = 5;
 
+/// Longest wait for a change of tables: a cluster does it when its last server has heard of it.
+const CHANGE_SECONDS_MAX: u64 = 180;
+
 /// Longest answer, in bytes: some million names of devices.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
@@ -178,10 +181,18 @@ impl Servers {
         }
     }
 
-    /// Lets every server do it; the first failure.
-    pub(super) async fn everywhere(&self, statement: &Statement) -> Result<(), ClickHouseError> {
+    /// Lets one server do what changes tables, which may take longer than anything else.
+    pub(super) async fn change(&self, statement: &Statement) -> Result<(), ClickHouseError> {
+        let deadline = Instant::now() + Duration::from_secs(CHANGE_SECONDS_MAX);
+        let tries = self.by_presence(|_| true).into_iter().map(|host| (host, statement.clone()));
+        self.first_answer(tries.collect(), deadline).await.map(drop).map_err(ClickHouseError::of)
+    }
+
+    /// As [`change`](Self::change), on every server; the first failure.
+    pub(super) async fn change_everywhere(&self, statement: &Statement) -> Result<(), ClickHouseError> {
+        let deadline = Instant::now() + Duration::from_secs(CHANGE_SECONDS_MAX);
         for host in &self.hosts {
-            let done = self.send(host, statement, self.deadline()).await;
+            let done = self.send(host, statement, deadline).await;
             done.map_err(|failure| ClickHouseError::of(vec![(host.url.clone(), failure)]))?;
         }
         Ok(())
@@ -248,10 +259,10 @@ impl Servers {
         let mut failures = Vec::new();
         let mut left = tries.len();
         for (host, statement) in tries {
-            // A server that hangs leaves time for the next one.
+            // A server that hangs leaves time for the next one to answer; an insert may really take that long.
             let now = Instant::now();
             let time_left = deadline.saturating_duration_since(now);
-            let share = if left > 1 { time_left / 2 } else { time_left };
+            let share = if left > 1 && statement.is_question() { time_left / 2 } else { time_left };
             left -= 1;
             match self.send(host, &statement, now + share).await {
                 Ok(answer) => return Ok(answer),
@@ -274,7 +285,7 @@ impl Servers {
             query.push(("database", self.database.clone()));
         }
         query.extend(statement.settings.iter().cloned());
-        if statement.rows.is_none() {
+        if statement.is_question() {
             // Whoever does not wait for the answer any more should not have it computed.
             query.push(("max_execution_time", left.as_secs().max(1).to_string()));
         }
@@ -324,6 +335,12 @@ impl Servers {
 
     fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
+    }
+}
+
+impl Statement {
+    const fn is_question(&self) -> bool {
+        self.rows.is_none() && !self.is_outside
     }
 }
 

@@ -1,10 +1,13 @@
 //! ClickHouse: Debian's old one, and the current one.
 
+mod cluster;
+mod failures;
 mod front;
 mod server;
 
 use super::conforms;
 use crate::peer;
+use cluster::Cluster;
 use front::Front;
 use ipstats::clock::Clock;
 use ipstats::config::{ClickHouseAccess, Config, Environment, Flags, StoreBackend};
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 const HISTORIES: u32 = 12;
+const HISTORIES_OF_A_CLUSTER: u32 = 3;
 
 /// A configuration with a table `[store]` of these lines, and its folder.
 pub(super) fn config(store: &str) -> (Config, TempDir) {
@@ -57,5 +61,19 @@ fn the_current_engine_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
+    store.close_here().unwrap();
+}
+
+/// One test: a cluster takes seconds to start.
+#[test]
+fn a_cluster_answers_as_the_model_and_outlives_its_parts() {
+    let Some(_) = peer::place("clickhouse") else { return };
+    let mut cluster = Cluster::start();
+    let (config, _folder) = config(&cluster.store());
+    init(access(&config)).unwrap();
+    let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
+    conforms(&store, HISTORIES_OF_A_CLUSTER);
+    failures::a_replica_that_is_killed_costs_no_record_and_no_answer(&mut cluster, &store);
+    failures::a_shard_that_is_away_costs_only_its_own_answers(&mut cluster, &store);
     store.close_here().unwrap();
 }

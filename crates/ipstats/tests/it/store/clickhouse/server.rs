@@ -69,7 +69,15 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "what a server says when a test fails")]
     fn drop(&mut self) {
+        if thread::panicking() {
+            let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+            let log = fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default();
+            let end: Vec<_> = log.lines().rev().take(30).collect();
+            eprintln!("{}, ended: {ended:?}", self.url());
+            end.iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
         self.kill();
     }
 }

@@ -1,0 +1,112 @@
+//! A cluster on this machine: two shards of two replicas each, kept equal through Debian's ZooKeeper.
+
+use super::server::{Ports, Server, free_ports};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const START_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What ZooKeeper of Debian needs to run.
+const JARS: &str =
+    "/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-api.jar:/usr/share/java/slf4j-nop.jar";
+
+pub(super) struct Cluster {
+    /// Two of the first shard, two of the second.
+    pub(super) servers: [Server; 4],
+    _keeper: Keeper,
+}
+
+struct Keeper {
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Cluster {
+    pub(super) fn start() -> Self {
+        let [keeper_port] = free_ports();
+        let keeper = Keeper::start(keeper_port);
+        let ports: [u16; 12] = free_ports();
+        let ports: [Ports; 4] = std::array::from_fn(|number| Ports {
+            http: ports[number],
+            tcp: ports[number + 4],
+            interserver: ports[number + 8],
+        });
+        let servers = std::array::from_fn(|number| {
+            Server::start_with(&ports[number], &settings(number, &ports, keeper_port))
+        });
+        Self { servers, _keeper: keeper }
+    }
+
+    /// What `[store]` says about it.
+    pub(super) fn store(&self) -> String {
+        let urls = self.servers.each_ref().map(Server::url).join("', '");
+        format!("urls = ['{urls}']\ncluster = 'main'\nreplicated = true\ntimeout = '20 s'")
+    }
+}
+
+impl Keeper {
+    fn start(port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let process = Command::new("java")
+            .args(["-Xmx128m", "-cp", JARS, "-Dzookeeper.admin.enableServer=false"])
+            .arg("org.apache.zookeeper.server.ZooKeeperServerMain")
+            .arg(port.to_string())
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let keeper = Self { process, _folder: folder };
+        let begun = Instant::now();
+        // It listens before it serves.
+        while !serves(port) {
+            assert!(begun.elapsed() < START_TIME_MAX, "the keeper does not serve");
+            thread::sleep(Duration::from_millis(50));
+        }
+        keeper
+    }
+}
+
+/// Whether it answers the question for its state.
+fn serves(port: u16) -> bool {
+    let ask = || {
+        let (mut stream, mut state) = (TcpStream::connect(("127.0.0.1", port))?, String::new());
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"srvr")?;
+        stream.read_to_string(&mut state)?;
+        std::io::Result::Ok(state.contains("Mode: "))
+    };
+    ask().unwrap_or(false)
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn settings(number: usize, ports: &[Ports; 4], keeper_port: u16) -> String {
+    let replica =
+        |ports: &Ports| format!("<replica><host>127.0.0.1</host><port>{}</port></replica>", ports.tcp);
+    let shards = ports.chunks(2).map(|shard| {
+        let replicas = shard.iter().map(replica).collect::<String>();
+        format!("<shard><internal_replication>true</internal_replication>{replicas}</shard>")
+    });
+    format!(
+        "<remote_servers><main>{}</main></remote_servers>
+        <zookeeper><node><host>127.0.0.1</host><port>{keeper_port}</port></node>
+        <session_timeout_ms>3000</session_timeout_ms></zookeeper>
+        <macros><shard>{}</shard><replica>{number}</replica></macros>
+        <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>",
+        shards.collect::<String>(),
+        number / 2 + 1
+    )
+}

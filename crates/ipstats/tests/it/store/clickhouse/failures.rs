@@ -1,0 +1,122 @@
+//! What happens to records and answers while parts of a cluster are away.
+
+use super::cluster::Cluster;
+use crate::store::new_organization;
+use ipstats::store::Store;
+use ipstats_model::{Batch, CanonicalIp, IpStatistics, LookBack, Organization, Timestamp, Window};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SECONDS_AWAY: u64 = 4;
+
+/// Longest time after which everything works again.
+const RECOVERY_SECONDS_MAX: u64 = 60;
+
+fn now() -> Timestamp {
+    "2018-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn ip(number: u32) -> CanonicalIp {
+    format!("198.51.100.{number}").parse().unwrap()
+}
+
+/// One replica is killed and comes back, while records come in and questions are asked all the time.
+pub(super) fn a_replica_that_is_killed_costs_no_record_and_no_answer(cluster: &mut Cluster, store: &Store) {
+    let (organization, is_over, sent) = (new_organization(), AtomicBool::new(false), AtomicU32::new(0));
+    let known = new_organization();
+    send_until_taken(store, known, "known", &[ip(1), ip(2), ip(3), ip(4)]);
+    let asked = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let number = sent.load(Ordering::Relaxed);
+                send_until_taken(store, organization, &format!("device-{number}"), &[ip(number % 20)]);
+                sent.store(number + 1, Ordering::Relaxed);
+            }
+        });
+        let asker = scope.spawn(|| {
+            let mut asked = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                for number in 1..5 {
+                    assert_eq!(prevalence(store, known, ip(number)).unwrap(), 1, "after {asked} answers");
+                    asked += 1;
+                }
+            }
+            asked
+        });
+        until_more_are_sent(&sent);
+        cluster.servers[0].kill();
+        thread::sleep(Duration::from_secs(SECONDS_AWAY));
+        cluster.servers[0].begin();
+        until_more_are_sent(&sent);
+        is_over.store(true, Ordering::Relaxed);
+        asker.join().unwrap()
+    });
+    let sent = sent.into_inner();
+    assert!(asked > 20, "{asked} asked");
+    let mut expected = BTreeMap::<u32, u64>::new();
+    (0..sent).for_each(|number| *expected.entry(number % 20).or_default() += 1);
+    for (number, devices) in expected {
+        assert_eq!(prevalence(store, organization, ip(number)).unwrap(), devices, "of {}", ip(number));
+    }
+}
+
+/// Waits until ten more batches were taken.
+fn until_more_are_sent(sent: &AtomicU32) {
+    let (begun, before) = (Instant::now(), sent.load(Ordering::Relaxed));
+    while sent.load(Ordering::Relaxed) < before + 10 {
+        assert!(begun.elapsed() < Duration::from_secs(RECOVERY_SECONDS_MAX), "nothing is taken any more");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A shard is killed: nothing is answered about its IPs, and everything about the others, soon.
+pub(super) fn a_shard_that_is_away_costs_only_its_own_answers(cluster: &mut Cluster, store: &Store) {
+    let organization = new_organization();
+    let ips: Vec<_> = (0..40).map(ip).collect();
+    send_until_taken(store, organization, "device", &ips);
+    cluster.servers[2].kill();
+    cluster.servers[3].kill();
+    let ask = |ip| {
+        let begun = Instant::now();
+        (prevalence(store, organization, ip), begun.elapsed())
+    };
+    let answers: Vec<_> = ips.iter().map(|ip| ask(*ip)).collect();
+    let answered = answers.iter().filter(|(answer, _)| matches!(answer, Ok(1))).count();
+    let refused = answers.iter().filter(|(answer, _)| answer.is_err()).count();
+    assert_eq!(answered + refused, 40, "no answer is wrong: {answers:?}");
+    assert!((10..30).contains(&answered), "about half: {answers:?}");
+    for (answer, took) in &answers {
+        assert!(answer.is_err() || *took < Duration::from_secs(8), "{answer:?} after {took:?}");
+    }
+    let mut batch = Batch::new();
+    ips.iter().for_each(|ip| batch.push("other", *ip, now()).unwrap());
+    assert!(store.record_here(organization, &batch, now()).is_err(), "nothing is acknowledged meanwhile");
+    cluster.servers[2].begin();
+    cluster.servers[3].begin();
+    send_until_taken(store, organization, "other", &ips);
+    for ip in ips {
+        assert_eq!(prevalence(store, organization, ip).unwrap(), 2, "of {ip}");
+    }
+}
+
+/// As a shipper does: again until it is taken.
+fn send_until_taken(store: &Store, organization: Organization, device: &str, ips: &[CanonicalIp]) {
+    let mut batch = Batch::new();
+    ips.iter().for_each(|ip| batch.push(device, *ip, now()).unwrap());
+    let begun = Instant::now();
+    while let Err(error) = store.record_here(organization, &batch, now()) {
+        assert!(begun.elapsed() < Duration::from_secs(RECOVERY_SECONDS_MAX), "{error}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn prevalence(store: &Store, organization: Organization, ip: CanonicalIp) -> Result<u64, String> {
+    let window = Window::ending_at(now(), LookBack::MAX);
+    let answer = store.statistics_here(organization, ip, window).map_err(|error| error.to_string())?;
+    Ok(match answer {
+        IpStatistics::Seen { prevalence, .. } => prevalence,
+        IpStatistics::NotInWindow | IpStatistics::Unknown => 0,
+    })
+}
