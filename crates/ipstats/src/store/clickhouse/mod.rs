@@ -250,7 +250,7 @@ impl ClickHouse {
         let maintenance = self.handle.spawn(async move {
             for looks in (0..LOOKS_PER_DROPPING).cycle() {
                 shared.look().await;
-                if looks == 1 {
+                if looks == 0 {
                     shared.drop_and_tell(clock.now()).await;
                 }
                 tokio::time::sleep(LOOK_PAUSE).await;

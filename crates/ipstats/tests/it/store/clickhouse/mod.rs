@@ -3,6 +3,8 @@
 mod cluster;
 mod failures;
 mod front;
+mod others;
+mod retention;
 mod server;
 
 use super::conforms;
@@ -51,6 +53,7 @@ fn one_old_server_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
+    retention::days_that_have_expired_are_dropped(&server.url());
     store.close_here().unwrap();
 }
 
@@ -61,7 +64,17 @@ fn the_current_engine_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
+    others::rows_inserted_as_the_documentation_says_count(&store, &front.url);
+    retention::days_that_have_expired_are_dropped(&front.url);
     store.close_here().unwrap();
+}
+
+/// What a server answers to a statement, in the form of text with tabs.
+fn query(url: &str, sql: &str) -> String {
+    let answer = reqwest::blocking::Client::new().post(url).body(sql.to_owned()).send().unwrap();
+    let (status, text) = (answer.status(), answer.text().unwrap());
+    assert!(status.is_success(), "{sql}: {text}");
+    text
 }
 
 /// One test: a cluster takes seconds to start.
