@@ -5,15 +5,17 @@ use super::app::{App, Snapshot};
 use super::forwarded::Told;
 use super::framing::{HostUnclear, names_one_host};
 use super::public_urls::{AskedUrl, without_prefix};
+use super::watch;
 use axum::Router;
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::HOST;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Request, Uri};
 use axum::response::Response;
-use axum::routing::future::RouteFuture;
+use futures_util::FutureExt;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
@@ -112,7 +114,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -121,6 +123,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.begun.notify_one();
         self.admit(&mut request);
-        self.routes.call(request)
+        let answer = watch::answer(Arc::clone(&self.app), self.routes.clone(), request.map(Body::new));
+        Box::pin(answer.map(Ok))
     }
 }

@@ -11,6 +11,7 @@ use crate::limit::NoRoom;
 use crate::store::StoreError;
 use crate::telemetry::chain;
 use crate::visible::Visible;
+use axum::Extension;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -136,8 +137,12 @@ pub(super) fn excerpt(text: &str) -> String {
     }
 }
 
-pub(super) async fn unknown_route(uri: Uri) -> ApiError {
-    ApiError::UnknownRoute(excerpt(uri.path()))
+/// An extension of the answers to paths that lead nowhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoRoute;
+
+pub(super) async fn unknown_route(uri: Uri) -> (Extension<NoRoute>, ApiError) {
+    (Extension(NoRoute), ApiError::UnknownRoute(excerpt(uri.path())))
 }
 
 pub(super) async fn method_not_allowed(method: Method) -> ApiError {

@@ -4,12 +4,9 @@
 //! what is malformed, and where a request has both a length and chunks, it goes by the chunks; nothing that comes
 //! behind such a request on its connection is read.
 
-use super::error::ApiError;
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, Version};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::Version;
+use axum::http::header::{HOST, TRANSFER_ENCODING};
 
 /// An extension of requests that name no host, or several.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +22,12 @@ pub(super) fn names_one_host<B>(request: &axum::http::Request<B>) -> bool {
     }
 }
 
-/// Has a request answered unless its host is unclear. One that is chunked is the last of its connection (section 6.1).
-pub(super) async fn run(request: Request, next: Next) -> Response {
-    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = match request.extensions().get::<HostUnclear>() {
-        Some(HostUnclear) => ApiError::HostUnclear.into_response(),
-        None => next.run(request).await,
-    };
-    if is_last {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+/// Whether a request that came over a connection does not name its host once.
+pub(super) fn is_host_unclear(request: &Request) -> bool {
+    request.extensions().get::<HostUnclear>().is_some()
+}
+
+/// Whether a request is the last of its connection: one that is chunked is (section 6.1).
+pub(super) fn is_last(request: &Request) -> bool {
+    request.headers().contains_key(TRANSFER_ENCODING)
 }

@@ -11,11 +11,11 @@ use super::trail::Trail;
 use crate::answer::Answer;
 use crate::auth::Permission;
 use crate::operation::Operation;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Uri;
 use axum::response::Response;
 use ipstats_model::{CanonicalIp, LookBack, Window};
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 #[utoipa::path(
@@ -40,38 +40,33 @@ use std::sync::Arc;
     ),
     security(("token" = []), ("authority" = ["https://api.securitycenter.microsoft.com/.default"]))
 )]
-pub(super) async fn get(
-    State(app): State<Arc<App>>,
-    trail: Trail,
-    caller: Bearer,
-    path: Result<Path<String>, PathRejection>,
-    url: AskedUrl,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
+pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let (mut head, _) = request.into_parts();
+    let caller = Bearer::from_request_parts(&mut head, &app).await?;
     quota::spend(&app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
-    let ip = ip_in(path, &uri)?;
-    odata::check_version(&headers)?;
-    let (look_back, options) = query_of(&uri)?;
-    let metadata = options.metadata(&headers)?;
-    trail.note_question(ip, look_back);
+    let ip = ip_in(&head.uri)?;
+    odata::check_version(&head.headers)?;
+    let (look_back, options) = query_of(&head.uri)?;
+    let metadata = options.metadata(&head.headers)?;
+    Trail::of(&head.extensions).note_question(ip, look_back);
     let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
+    let url = || AskedUrl::of(&head.extensions, &app);
     let answer = match metadata {
         Metadata::None => answer,
-        Metadata::Minimal => answer.with_context(url.as_str()),
-        Metadata::Full => answer.with_context(url.as_str()).with_types(),
+        Metadata::Minimal => answer.with_context(url().as_str()),
+        Metadata::Full => answer.with_context(url().as_str()).with_types(),
     };
     odata::json(&answer, metadata)
 }
 
-/// The IP in the path, percent-decoded.
-fn ip_in(path: Result<Path<String>, PathRejection>, uri: &Uri) -> Result<CanonicalIp, ApiError> {
-    // What does not decode to text is no address either; the message shows it as it was sent: it stands before `/stats`.
-    let as_sent = || uri.path().rsplit('/').nth(1).unwrap_or_default().to_owned();
-    let text = path.map_or_else(|_| as_sent(), |Path(text)| text);
+/// The IP in the path: it stands before `/stats`, percent-encoded.
+fn ip_in(uri: &Uri) -> Result<CanonicalIp, ApiError> {
+    let as_sent = uri.path().rsplit('/').nth(1).unwrap_or_default();
+    // What does not decode to text is no address either; the message shows it as it was sent.
+    let text = percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into());
     // No address is as long as what is cut off.
     Ok(excerpt(&text).parse::<CanonicalIp>()?)
 }

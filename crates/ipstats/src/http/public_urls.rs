@@ -3,6 +3,7 @@
 use super::app::App;
 use crate::config::{PublicUrl, Scheme};
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use std::cmp::Reverse;
 use std::convert::Infallible;
@@ -64,6 +65,12 @@ pub(super) fn without_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str>
 }
 
 impl AskedUrl {
+    /// The one that the entrance found for a request, or the first where it had no choice.
+    pub(super) fn of(extensions: &Extensions, app: &App) -> Self {
+        let told = extensions.get::<Self>().cloned();
+        told.unwrap_or_else(|| Self::untold(&app.snapshot().public_urls))
+    }
+
     /// A request that does not tell.
     pub(super) fn untold(urls: &PublicUrls) -> Self {
         Self(Arc::clone(urls.first()))
@@ -82,8 +89,7 @@ impl FromRequestParts<Arc<App>> for AskedUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        let told = parts.extensions.get::<Self>().cloned();
-        Ok(told.unwrap_or_else(|| Self::untold(&app.snapshot().public_urls)))
+        Ok(Self::of(&parts.extensions, app))
     }
 }
 

@@ -1,20 +1,29 @@
-//! What is kept of each request: its line in the audit log, its part in the metrics, and an event in the log.
+//! What surrounds every request: somebody who keeps its line in the audit log, its part in the metrics and an event in the
+//! log; a stop for panics; and for all but logs a limit of time.
+//!
+//! One function does it, and not a stack of layers: each layer costs several allocations, and questions are short.
 
 use super::app::App;
 use super::entrance::ClientAddress;
-use super::error::{ApiError, Failure, excerpt};
+use super::error::{ApiError, Failure, NoRoute, excerpt};
 use super::trail::Trail;
 use super::{framing, response_headers};
 use crate::audit::{Actor, Asked, Entry, Place};
 use crate::operation::Operation;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Extensions, Method, Uri};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tower::Service;
+
+/// Longest time from a request's head to its answer. A log may take longer.
+const REQUEST_SECONDS_MAX: u64 = 30;
 
 /// What metrics call a request whose client went away before it was answered.
 const CLIENT_GONE: u16 = 499;
@@ -33,39 +42,68 @@ struct Watched {
     is_answered: bool,
 }
 
-/// Watches one request.
-pub(super) async fn watch(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let operation = operation(request.extensions());
+/// The answer of `routes` to `request`; always one, and never without its line.
+pub(super) async fn answer(app: Arc<App>, routes: Router, mut request: Request) -> Response {
+    let operation = operation(request.uri().path());
     let (place, refused) = match app.audit_place(operation) {
         Ok(place) => (place, None),
         Err(full) => (None, Some(full)),
     };
-    let watched = Watched::new(app, operation, place, &mut request);
+    let mut watched = Watched::new(app, operation, place, &mut request);
+    let is_last = framing::is_last(&request);
     let mut response = match refused {
-        None => framing::run(request, next).await,
         Some(full) => ApiError::NotAudited(full).into_response(),
+        None if framing::is_host_unclear(&request) => ApiError::HostUnclear.into_response(),
+        None => surely(operation, routes, request).await,
     };
-    response_headers::complete(response.headers_mut());
+    response_headers::complete(response.headers_mut(), is_last);
+    if response.extensions().get::<NoRoute>().is_some() {
+        watched.led_nowhere();
+    }
     watched.answered(&response);
     response
 }
 
-/// The operation behind a route (`http/mod.rs`).
-fn operation(extensions: &Extensions) -> Operation {
-    let Some(route) = extensions.get::<MatchedPath>() else { return Operation::Unknown };
-    match route.as_str() {
-        "/api/ips/{ip}/stats" | "/api/v1.0/ips/{ip}/stats" => Operation::IpStats,
-        "/api/ingest/{format}" => Operation::Ingest,
-        "/{tenant}/oauth2/token" | "/{tenant}/oauth2/v2.0/token" => Operation::Token,
-        "/healthz" | "/readyz" => Operation::Health,
-        path if is_of_shippers(path) => Operation::Ingest,
-        _ => Operation::Description,
+/// The answer of the routes, or why there is none.
+async fn surely(operation: Operation, mut routes: Router, request: Request) -> Response {
+    // The panic itself is logged by the panic hook; the client learns nothing of it.
+    let answer = AssertUnwindSafe(routes.call(request)).catch_unwind();
+    let answer = match operation {
+        Operation::Ingest => Ok(answer.await),
+        _ => tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answer).await,
+    };
+    match answer {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        Ok(Err(_panic)) => ApiError::Internal("a handler panicked".into()).into_response(),
+        Err(_elapsed) => ApiError::Timeout.into_response(),
     }
 }
 
+/// What a path asks for if a route has it: routes are asked only when the request has a place (`http/mod.rs`).
+fn operation(path: &str) -> Operation {
+    let is_one = |segment: &str| !segment.is_empty() && !segment.contains('/');
+    let between = |start, end| path.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
+    let is_ip_stats = |start| between(start, "/stats").is_some_and(is_one);
+    if is_ip_stats("/api/ips/") || is_ip_stats("/api/v1.0/ips/") {
+        return Operation::IpStats;
+    }
+    if path.strip_prefix("/api/ingest/").is_some_and(is_one) || is_of_shippers(path) {
+        return Operation::Ingest;
+    }
+    if ["/oauth2/token", "/oauth2/v2.0/token"].iter().any(|end| between("/", *end).is_some_and(is_one)) {
+        return Operation::Token;
+    }
+    if matches!(path, "/healthz" | "/readyz") {
+        return Operation::Health;
+    }
+    Operation::Description
+}
+
 /// Where shippers send to in the protocols of others (`http/ingest/`).
-fn is_of_shippers(route: &str) -> bool {
-    route == "/v1/logs" || route.starts_with("/elastic") || route.starts_with("/services/collector")
+fn is_of_shippers(path: &str) -> bool {
+    let is_below = |start| path.strip_prefix(start).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+    path == "/v1/logs" || is_below("/elastic") || is_below("/services/collector")
 }
 
 impl Watched {
@@ -84,6 +122,12 @@ impl Watched {
             is_answered: false,
             app,
         }
+    }
+
+    /// There is nothing at the path.
+    fn led_nowhere(&mut self) {
+        self.operation = Operation::Unknown;
+        self.place = None;
     }
 
     fn answered(mut self, response: &Response) {
@@ -165,4 +209,57 @@ impl Drop for Watched {
 fn ip_as_sent(uri: &Uri) -> String {
     let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
     excerpt(&percent_decode_str(segment).decode_utf8_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    async fn answer(path: &str) -> (StatusCode, String) {
+        let router = Router::new()
+            .route("/panic", get(async || -> &'static str { panic!("the secret of the inside") }))
+            .route("/endless", get(std::future::pending::<&'static str>));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = surely(operation(path), router, request).await;
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_nothing() {
+        let (status, body) = answer("/panic").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("InternalServerError") && !body.contains("inside"), "{body}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_without_an_end_is_given_up() {
+        let (status, body) = answer("/endless").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("took too long"), "{body}");
+    }
+
+    #[test]
+    fn a_path_tells_the_operation() {
+        for (expected, paths) in [
+            (Operation::IpStats, &["/api/ips/x/stats", "/api/v1.0/ips/1.2.3.4/stats", "/api/ips/%2F/stats"][..]),
+            (Operation::Ingest, &["/api/ingest/auto", "/elastic", "/elastic/_bulk", "/v1/logs"]),
+            (Operation::Ingest, &["/services/collector", "/services/collector/event/1.0"]),
+            (Operation::Token, &["/contoso/oauth2/token", "/contoso/oauth2/v2.0/token"]),
+            (Operation::Health, &["/healthz", "/readyz"]),
+            (
+                Operation::Description,
+                &["/", "/api", "/api/ips//stats", "/api/ips/a/b/stats", "/api/ips/x/stats/", "/api/ingest/"],
+            ),
+            (Operation::Description, &["/oauth2/token", "/a/b/oauth2/token", "/elastics", "/services/collectors"]),
+        ] {
+            for path in paths {
+                assert_eq!(operation(path), expected, "{path}");
+            }
+        }
+    }
 }
