@@ -6,46 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-5} seconds=${2:-5}
-command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk" >&2; exit 1; }
+source benches/common.sh
 
-# A folder with both programs, built otherwise, may be given instead.
-[ -n "${IPSTATS_BUILT:-}" ] || cargo build --release -p ipstats --bin ipstats --example bare
-target=${IPSTATS_BUILT:-${CARGO_TARGET_DIR:-target}/release}
-work=$(mktemp -d)
-started=()
-trap 'kill "${started[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-
-# Prints the address that a program says it listens on.
-address() {
-    for _ in $(seq 100); do
-        grep -om1 'http://[0-9.:]*' "$1" 2>/dev/null && return
-        sleep 0.1
-    done
-    echo "it did not start: $1" >&2
-    exit 1
-}
-
-# Two organizations; the second one's quota is that of Defender.
-secret=$("$target/ipstats" secret)
-hash=$(grep -om1 '\$argon2id[^" ]*' <<<"$secret")
-organizations=(11111111-1111-4111-8111-111111111111 22222222-2222-4222-8222-222222222222)
-configuration() {
-    echo "data_dir = '$work/data'"
-    echo "rate_limits = [$1]"
-    echo "audit_log = '$work/audit.log'"
-    echo "metrics_listen = '127.0.0.1:0'"
-    for number in 0 1; do
-        echo "[[organizations]]"
-        echo "id = '${organizations[number]}'"
-        echo "name = 'organization-$number'"
-        echo "[[applications]]"
-        echo "name = 'application-$number'"
-        echo "client_id = 'aaaaaaaa-0000-4000-8000-00000000000$number'"
-        echo "organization = 'organization-$number'"
-        echo "secret_hash = '$hash'"
-        echo "permissions = ['Ip.Read.All']"
-    done
-}
+# The second organization's quota, where it has one, is that of Defender.
 configuration "'1000000000 per 01:00:00'" >"$work/open.toml"
 configuration "'3000 per 00:01:00'" >"$work/limited.toml"
 
@@ -59,15 +22,6 @@ done >"$work/log.ndjson"
 for organization in "${organizations[@]}"; do
     "$target/ipstats" import --config "$work/open.toml" --organization "$organization" --format ndjson "$work/log.ndjson" >/dev/null 2>&1
 done
-
-# Not in a subshell: what it starts is to be ended.
-serve() {
-    "$target/ipstats" serve --config "$work/$1.toml" --listen 127.0.0.1:0 >"$work/$1.out" 2>"$work/$1.err" &
-    started+=($!)
-}
-token() {
-    "$target/ipstats" token --config "$work/open.toml" --app "application-$1"
-}
 
 # The requests of wrk: the same for both, so that both pay for them.
 cat >"$work/questions.lua" <<'LUA'
@@ -101,7 +55,7 @@ median() {
 
 serve open
 open=$(address "$work/open.out")
-tokens=("$(token 0)" "$(token 1)")
+tokens=("$(token open 0)" "$(token open 1)")
 curl -sf -H "Authorization: Bearer ${tokens[0]}" "$open/api/ips/10.0.0.0/stats" >"$work/answer.json"
 "$target/examples/bare" "$(cat "$work/answer.json")" >"$work/bare.out" &
 started+=($!)

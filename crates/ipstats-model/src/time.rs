@@ -112,7 +112,7 @@ impl Day {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_second(self.0) {
-            Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").fmt(f),
+            Ok(time) => write!(f, "{time:.0}"),
             Err(_) => write!(f, "epoch{:+}s", self.0),
         }
     }

@@ -3,9 +3,9 @@
 use crate::auth::Caller;
 use crate::config::IngestSource;
 use crate::operation::Operation;
-use ipstats_model::{CanonicalIp, Organization, Timestamp};
-use serde::{Serialize, Serializer};
+use ipstats_model::{CanonicalIp, IpText, Organization, Timestamp};
 use std::fmt;
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -94,49 +94,64 @@ pub enum Asked {
     Text(String),
 }
 
-/// The line. Its fields are what operators' queries name: they are added to, and never renamed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    time: Shown<Millis>,
-    operation: &'static str,
-    organization: Option<Shown<Organization>>,
-    application: Option<&'a str>,
-    user: Option<&'a str>,
-    client: Option<IpAddr>,
-    ip: Option<Shown<&'a Asked>>,
-    look_back_hours: Option<u16>,
-    status: Option<u16>,
-    code: Option<&'a str>,
-    target: Option<Uuid>,
-    micros: u64,
+impl Entry {
+    /// Appends the line to `text`, its end included. Its fields are what operators' queries name: they are added to, and
+    /// never renamed.
+    pub(super) fn write(&self, text: &mut Vec<u8>) {
+        let actor = self.actor.as_ref();
+        let (ip, sent, look_back_hours) = match &self.asked {
+            Some(Asked::Ip { ip, look_back_hours }) => (Some(ip.text()), None, Some(*look_back_hours)),
+            Some(Asked::Text(sent)) => (None, Some(sent.as_str()), None),
+            None => (None, None, None),
+        };
+        let mut line = Line(text);
+        line.quoted(r#"{"time":"#, Some(Millis(self.unix_millis)));
+        line.quoted(r#","operation":"#, Some(self.operation.name()));
+        line.quoted(r#","organization":"#, actor.map(Actor::organization));
+        line.name(r#","application":"#, actor.and_then(Actor::application));
+        line.name(r#","user":"#, actor.and_then(Actor::user));
+        line.quoted(r#","client":"#, self.client);
+        line.name(r#","ip":"#, ip.as_ref().map(IpText::as_str).or(sent));
+        line.number(r#","lookBackHours":"#, look_back_hours);
+        line.number(r#","status":"#, self.status);
+        line.name(r#","code":"#, self.code);
+        line.quoted(r#","target":"#, self.target);
+        line.number(r#","micros":"#, Some(self.micros));
+        line.0.extend_from_slice(b"}\n");
+    }
 }
 
-impl Entry {
-    /// Appends the line to `text`, its end included.
-    pub(super) fn write(&self, text: &mut Vec<u8>) {
-        let look_back_hours = match &self.asked {
-            Some(Asked::Ip { look_back_hours, .. }) => Some(*look_back_hours),
-            Some(Asked::Text(_)) | None => None,
-        };
-        let line = Line {
-            time: Shown(Millis(self.unix_millis)),
-            operation: self.operation.name(),
-            organization: self.actor.as_ref().map(|actor| Shown(actor.organization())),
-            application: self.actor.as_ref().and_then(Actor::application),
-            user: self.actor.as_ref().and_then(Actor::user),
-            client: self.client,
-            ip: self.asked.as_ref().map(Shown),
-            look_back_hours,
-            status: self.status,
-            code: self.code,
-            target: self.target,
-            micros: self.micros,
-        };
-        // Numbers and strings always serialize, and a vector always takes them.
-        let written = serde_json::to_writer(&mut *text, &line);
+/// A line of JSON that is being written: each field with what stands before it. There are many lines, and most of what is
+/// in them needs no escaping.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    /// A text that may hold anything.
+    fn name(&mut self, key: &str, value: Option<&str>) {
+        self.0.extend_from_slice(key.as_bytes());
+        // A text always serializes, and a vector always takes it.
+        let written = serde_json::to_writer(&mut *self.0, &value);
         debug_assert!(written.is_ok(), "{written:?}");
-        text.push(b'\n');
+    }
+
+    /// What never shows a quote, a backslash or a control character.
+    fn quoted(&mut self, key: &str, value: Option<impl fmt::Display>) {
+        match value {
+            Some(value) => self.push(format_args!("{key}\"{value}\"")),
+            None => self.push(format_args!("{key}null")),
+        }
+    }
+
+    fn number(&mut self, key: &str, value: Option<impl fmt::Display>) {
+        match value {
+            Some(value) => self.push(format_args!("{key}{value}")),
+            None => self.push(format_args!("{key}null")),
+        }
+    }
+
+    fn push(&mut self, text: fmt::Arguments<'_>) {
+        let written = self.0.write_fmt(text);
+        debug_assert!(written.is_ok(), "{written:?}");
     }
 }
 
@@ -147,24 +162,6 @@ impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let second = Timestamp::from_second(self.0.div_euclid(1000)).to_string();
         write!(f, "{}.{:03}Z", second.trim_end_matches('Z'), self.0.rem_euclid(1000))
-    }
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip { ip, .. } => ip.fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-/// A value as JSON has it: as the text that people read.
-struct Shown<T>(T);
-
-impl<T: fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }
 

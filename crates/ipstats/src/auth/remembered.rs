@@ -4,16 +4,28 @@
 
 use super::caller::Caller;
 use super::keys::Key;
-use aws_lc_rs::digest::{self, SHA256};
+use foldhash::quality::RandomState;
 use ipstats_model::Timestamp;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use std::sync::Arc;
 
-/// Tokens remembered at once; about a kilobyte each.
-const TOKENS_MAX: usize = 10_000;
+/// Tokens remembered at once, together, in bytes: 16 MiB. Most have about a kilobyte.
+const TOKENS_BYTES_MAX: u64 = 16 << 20;
 
-/// Verified tokens by their SHA-256: the tokens themselves are not kept, and a collision cannot be made.
-pub(super) struct Remembered(Cache<[u8; 32], Entry>);
+/// Tokens that are expected to be remembered at once.
+const TOKENS_EXPECTED: usize = 10_000;
+
+/// Verified tokens. Only what was verified gets in, so that nobody can crowd others out, or one hash, with what they made up.
+pub(super) struct Remembered(Cache<Box<str>, Entry, Weighter, RandomState>);
+
+#[derive(Clone)]
+struct Weighter;
+
+impl quick_cache::Weighter<Box<str>, Entry> for Weighter {
+    fn weight(&self, token: &Box<str>, _: &Entry) -> u64 {
+        token.len() as u64
+    }
+}
 
 #[derive(Clone)]
 pub(super) struct Entry {
@@ -25,21 +37,22 @@ pub(super) struct Entry {
 
 impl Remembered {
     pub(super) fn new() -> Self {
-        Self(Cache::new(TOKENS_MAX))
+        Self(Cache::with(
+            TOKENS_EXPECTED,
+            TOKENS_BYTES_MAX,
+            Weighter,
+            RandomState::default(),
+            DefaultLifecycle::default(),
+        ))
     }
 
     /// The caller behind a token that was verified before, has not expired, and whose key is still its issuer's.
     pub(super) fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Caller>> {
-        let entry = self.0.get(&key(token))?;
+        let entry = self.0.get(token)?;
         (now < entry.expires && entry.key.is_fresh(now)).then_some(entry.caller)
     }
 
     pub(super) fn insert(&self, token: &str, entry: Entry) {
-        self.0.insert(key(token), entry);
+        self.0.insert(token.into(), entry);
     }
-}
-
-fn key(token: &str) -> [u8; 32] {
-    let hash = digest::digest(&SHA256, token.as_bytes());
-    hash.as_ref().first_chunk().copied().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 
 use super::app::{App, Snapshot};
 use super::forwarded::Told;
-use super::framing::{HostUnclear, names_one_host};
+use super::framing::names_one_host;
 use super::public_urls::{AskedUrl, without_prefix};
 use super::watch;
 use axum::Router;
@@ -13,13 +13,13 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Request, Uri};
 use axum::response::Response;
 use futures_util::FutureExt;
+use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
-use tower::Service;
 
 /// The routes of the service and what stands in front of them.
 #[derive(Clone)]
@@ -31,10 +31,17 @@ pub struct Entrance {
     begun: Arc<Notify>,
 }
 
-/// The address of the client that a request comes from, as far as trusted proxies tell; an extension of each request
-/// that came over a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+/// What is found out about a request before it is routed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admission {
+    /// The address it comes from, as far as trusted proxies tell; none where it came over no connection.
+    pub(super) client: Option<IpAddr>,
+    /// It came over a connection and does not name its host once.
+    pub(super) is_host_unclear: bool,
+}
+
+/// An answer to come.
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 impl Entrance {
     pub(super) fn new(app: Arc<App>, routes: Router) -> Self {
@@ -57,7 +64,14 @@ impl Entrance {
         Arc::clone(&self.begun)
     }
 
-    fn admit<B>(&self, request: &mut Request<B>) {
+    fn answer(&self, mut request: Request<Body>) -> Answering {
+        self.begun.notify_one();
+        let admission = self.admit(&mut request);
+        let answer = watch::answer(Arc::clone(&self.app), self.routes.clone(), admission, request);
+        Box::pin(answer.map(Ok))
+    }
+
+    fn admit(&self, request: &mut Request<Body>) -> Admission {
         let snapshot = self.app.snapshot();
         let proxy = self.peer.filter(|peer| snapshot.proxies.trust(*peer));
         let told = proxy.map(|_| Told::by(&snapshot.proxies, request.headers()));
@@ -73,12 +87,7 @@ impl Entrance {
             }
             request.extensions_mut().insert(url);
         }
-        if let Some(client) = client {
-            if !names_one_host(request) {
-                request.extensions_mut().insert(HostUnclear);
-            }
-            request.extensions_mut().insert(ClientAddress(client));
-        }
+        Admission { client, is_host_unclear: client.is_some() && !names_one_host(request) }
     }
 }
 
@@ -107,23 +116,32 @@ fn below(uri: &Uri, prefix: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-impl<B> Service<Request<B>> for Entrance
+/// For requests that come over a connection.
+impl hyper::service::Service<Request<Incoming>> for Entrance {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        self.answer(request.map(Body::new))
+    }
+}
+
+/// For requests that do not.
+impl<B> tower::Service<Request<B>> for Entrance
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        self.begun.notify_one();
-        self.admit(&mut request);
-        let answer = watch::answer(Arc::clone(&self.app), self.routes.clone(), request.map(Body::new));
-        Box::pin(answer.map(Ok))
+    fn call(&mut self, request: Request<B>) -> Answering {
+        self.answer(request.map(Body::new))
     }
 }

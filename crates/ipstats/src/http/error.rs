@@ -131,6 +131,10 @@ struct Fields<'a> {
 
 /// What a client sent, as a message shows it: at most 100 characters of it.
 pub(super) fn excerpt(text: &str) -> String {
+    // As many bytes are no more characters.
+    if text.len() <= TEXT_CHARS_MAX {
+        return text.to_owned();
+    }
     match text.char_indices().nth(TEXT_CHARS_MAX) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

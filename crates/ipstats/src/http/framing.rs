@@ -8,10 +8,6 @@ use axum::extract::Request;
 use axum::http::Version;
 use axum::http::header::{HOST, TRANSFER_ENCODING};
 
-/// An extension of requests that name no host, or several.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HostUnclear;
-
 /// Whether a request that came over a connection names its host as it must (section 3.2).
 pub(super) fn names_one_host<B>(request: &axum::http::Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
@@ -20,11 +16,6 @@ pub(super) fn names_one_host<B>(request: &axum::http::Request<B>) -> bool {
         (Some(_), Some(_)) => false,
         (None, _) => request.version() != Version::HTTP_11,
     }
-}
-
-/// Whether a request that came over a connection does not name its host once.
-pub(super) fn is_host_unclear(request: &Request) -> bool {
-    request.extensions().get::<HostUnclear>().is_some()
 }
 
 /// Whether a request is the last of its connection: one that is chunked is (section 6.1).

@@ -35,7 +35,7 @@ mod trail;
 mod watch;
 
 pub use app::{App, AppError};
-pub use entrance::{ClientAddress, Entrance};
+pub use entrance::Entrance;
 pub use operator::operator_router;
 pub use operator_socket::{OperatorSocket, SocketError};
 pub use server::{Shutdown, serve};

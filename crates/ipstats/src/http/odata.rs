@@ -148,8 +148,10 @@ pub(super) fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
 /// A successful answer in JSON.
 pub(super) fn json(answer: &impl Serialize, metadata: Metadata) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(answer).map_err(|error| ApiError::Internal(error.into()))?;
-    let headers = [(CONTENT_TYPE, metadata.content_type()), (ODATA_VERSION, VERSION)];
-    Ok((headers, body).into_response())
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, metadata.content_type());
+    response.headers_mut().insert(ODATA_VERSION, VERSION);
+    Ok(response)
 }
 
 /// A document that does not change; which form of it is sent depends on what is accepted.

@@ -6,7 +6,6 @@ use super::tls::Tls;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -137,7 +136,7 @@ impl Connection {
             .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.entrance));
+            .serve_connection(TokioIo::new(stream), self.entrance);
         let mut connection = pin!(self.watcher.watch(connection));
         let first_head = tokio::time::timeout(Duration::from_secs(FIRST_HEAD_SECONDS_MAX), begun.notified());
         let ended = tokio::select! {

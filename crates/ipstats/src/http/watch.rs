@@ -4,7 +4,7 @@
 //! One function does it, and not a stack of layers: each layer costs several allocations, and questions are short.
 
 use super::app::App;
-use super::entrance::ClientAddress;
+use super::entrance::Admission;
 use super::error::{ApiError, Failure, NoRoute, excerpt};
 use super::trail::Trail;
 use super::{framing, response_headers};
@@ -43,17 +43,22 @@ struct Watched {
 }
 
 /// The answer of `routes` to `request`; always one, and never without its line.
-pub(super) async fn answer(app: Arc<App>, routes: Router, mut request: Request) -> Response {
+pub(super) async fn answer(
+    app: Arc<App>,
+    routes: Router,
+    admission: Admission,
+    mut request: Request,
+) -> Response {
     let operation = operation(request.uri().path());
     let (place, refused) = match app.audit_place(operation) {
         Ok(place) => (place, None),
         Err(full) => (None, Some(full)),
     };
-    let mut watched = Watched::new(app, operation, place, &mut request);
+    let mut watched = Watched::new(app, operation, place, admission.client, &mut request);
     let is_last = framing::is_last(&request);
     let mut response = match refused {
         Some(full) => ApiError::NotAudited(full).into_response(),
-        None if framing::is_host_unclear(&request) => ApiError::HostUnclear.into_response(),
+        None if admission.is_host_unclear => ApiError::HostUnclear.into_response(),
         None => surely(operation, routes, request).await,
     };
     response_headers::complete(response.headers_mut(), is_last);
@@ -107,14 +112,20 @@ fn is_of_shippers(path: &str) -> bool {
 }
 
 impl Watched {
-    fn new(app: Arc<App>, operation: Operation, place: Option<Place>, request: &mut Request) -> Self {
+    fn new(
+        app: Arc<App>,
+        operation: Operation,
+        place: Option<Place>,
+        client: Option<IpAddr>,
+        request: &mut Request,
+    ) -> Self {
         let trail = Trail::default();
         request.extensions_mut().insert(trail.clone());
         Self {
             operation,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            client: request.extensions().get::<ClientAddress>().map(|client| client.0),
+            client,
             trail,
             place,
             unix_millis: app.token_clock.unix_millis(),

@@ -6,12 +6,13 @@ use super::{CallKey, Decision, NoRoom};
 use crate::config::RateLimit;
 use crate::operation::Operation;
 use arc_swap::ArcSwap;
+use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use ipstats_model::Organization;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ impl LocalLimiter {
         Self {
             limits: ArcSwap::from_pointee(limits.into()),
             accounts: Mutex::new(accounts),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             callers_max,
         }
     }
