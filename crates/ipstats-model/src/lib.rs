@@ -14,7 +14,7 @@ mod window;
 
 pub use batch::{Batch, DeviceNameError, Recorded, Row};
 pub use ip::{CanonicalIp, InvalidIpAddress, IpText};
-pub use organization::{InvalidOrganization, Organization};
+pub use organization::{InvalidOrganization, Organization, OrganizationText};
 pub use statistics::{DayPrevalence, DeviceContact, IpStatistics};
 pub use time::{Day, InvalidTimestamp, Minute, Timestamp};
 pub use window::{Admission, InvalidLookBack, LookBack, Window, admission, retention_start};

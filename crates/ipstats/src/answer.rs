@@ -2,21 +2,18 @@
 //! can have no answer. Shared by the HTTP service and by `ipstats stats --json`, which print the same bytes.
 
 use crate::config::UnknownIp;
+use crate::flat_json::FlatObject;
 use ipstats_model::{CanonicalIp, InvalidIpAddress, IpStatistics};
-use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What the devices of an organization had to do with an IP address within the window.
 // Fields are sent in the order they are declared here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = InOrgIPStats)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(as = InOrgIPStats, rename_all = "camelCase")]
 pub struct Answer {
-    #[serde(rename = "@odata.context", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(rename = "@odata.context", nullable = false)]
     context: Option<String>,
-    #[serde(rename = "@odata.type", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(rename = "@odata.type", nullable = false)]
     odata_type: Option<&'static str>,
     /// The address in canonical form: dotted quad, or RFC 5952.
     #[schema(example = "10.209.67.177")]
@@ -25,25 +22,28 @@ pub struct Answer {
     /// as documented.
     #[schema(example = "63515", pattern = "^[0-9]+$")]
     org_prevalence: String,
-    #[serde(rename = "organizationPrevalence@odata.type", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(rename = "organizationPrevalence@odata.type", nullable = false)]
     organization_prevalence_type: Option<&'static str>,
     /// The same number as an integer, as the real service sends it too.
     #[schema(example = 63515)]
     organization_prevalence: u64,
-    #[serde(rename = "orgFirstSeen@odata.type", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(rename = "orgFirstSeen@odata.type", nullable = false)]
     org_first_seen_type: Option<&'static str>,
     /// The first connection within the window; null if there is none.
     #[schema(required, format = DateTime, example = "2017-07-30T13:36:06Z")]
     org_first_seen: Option<String>,
-    #[serde(rename = "orgLastSeen@odata.type", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(rename = "orgLastSeen@odata.type", nullable = false)]
     org_last_seen_type: Option<&'static str>,
     /// The last connection within the window; null if there is none.
     #[schema(required, format = DateTime, example = "2017-08-29T13:32:59Z")]
     org_last_seen: Option<String>,
 }
+
+/// What a context has behind the URL of the service.
+const CONTEXT: &str = "/api/$metadata#microsoft.windowsDefenderATP.api.InOrgIPStats";
+
+/// Most answers are shorter.
+const JSON_BYTES_EXPECTED: usize = 512;
 
 /// The question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,7 @@ impl Answer {
             (IpStatistics::NotInWindow, _) | (IpStatistics::Unknown, UnknownIp::Zero) => (0, None, None),
             (IpStatistics::Unknown, UnknownIp::NotFound) => return Err(NoAnswer::NotFound(ip)),
         };
-        Ok(Self::received(None, ip.to_string(), prevalence, (first_seen, last_seen)))
+        Ok(Self::received(None, ip.text().as_str().to_owned(), prevalence, (first_seen, last_seen)))
     }
 
     /// An answer that a service gave.
@@ -108,9 +108,26 @@ impl Answer {
     /// The same answer with its `@odata.context`, for the service at `public_url`.
     #[must_use]
     pub fn with_context(mut self, public_url: &str) -> Self {
-        self.context =
-            Some(format!("{public_url}/api/$metadata#microsoft.windowsDefenderATP.api.InOrgIPStats"));
+        self.context = Some([public_url, CONTEXT].concat());
         self
+    }
+
+    /// The answer in JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(JSON_BYTES_EXPECTED);
+        let mut object = FlatObject::begin(&mut text);
+        object.text_if_any("@odata.context", self.context.as_deref());
+        object.text_if_any("@odata.type", self.odata_type);
+        object.text("ipAddress", Some(&self.ip_address));
+        object.text("orgPrevalence", Some(&self.org_prevalence));
+        object.text_if_any("organizationPrevalence@odata.type", self.organization_prevalence_type);
+        object.number("organizationPrevalence", Some(self.organization_prevalence));
+        object.text_if_any("orgFirstSeen@odata.type", self.org_first_seen_type);
+        object.text("orgFirstSeen", self.org_first_seen.as_deref());
+        object.text_if_any("orgLastSeen@odata.type", self.org_last_seen_type);
+        object.text("orgLastSeen", self.org_last_seen.as_deref());
+        object.end();
+        text
     }
 
     /// The same answer with its type, and the types of those fields whose values in JSON do not tell them.
@@ -142,7 +159,7 @@ mod tests {
 
     fn json(statistics: IpStatistics, unknown_ip: UnknownIp) -> Result<String, NoAnswer> {
         let answer = Answer::new("10.209.67.177".parse().unwrap(), statistics, unknown_ip)?;
-        Ok(serde_json::to_string(&answer.with_context("https://ipstats.example")).unwrap())
+        Ok(String::from_utf8(answer.with_context("https://ipstats.example").to_json()).unwrap())
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod flat_json;
 pub mod http;
 pub mod ingest;
 pub mod ingest_key;

@@ -2,10 +2,10 @@
 
 use crate::auth::Caller;
 use crate::config::IngestSource;
+use crate::flat_json::FlatObject;
 use crate::operation::Operation;
-use ipstats_model::{CanonicalIp, IpText, Organization, Timestamp};
-use std::fmt;
-use std::io::Write;
+use ipstats_model::{CanonicalIp, IpText, Organization, OrganizationText, Timestamp};
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -104,65 +104,36 @@ impl Entry {
             Some(Asked::Text(sent)) => (None, Some(sent.as_str()), None),
             None => (None, None, None),
         };
-        let mut line = Line(text);
-        line.quoted(r#"{"time":"#, Some(Millis(self.unix_millis)));
-        line.quoted(r#","operation":"#, Some(self.operation.name()));
-        line.quoted(r#","organization":"#, actor.map(Actor::organization));
-        line.name(r#","application":"#, actor.and_then(Actor::application));
-        line.name(r#","user":"#, actor.and_then(Actor::user));
-        line.quoted(r#","client":"#, self.client);
-        line.name(r#","ip":"#, ip.as_ref().map(IpText::as_str).or(sent));
-        line.number(r#","lookBackHours":"#, look_back_hours);
-        line.number(r#","status":"#, self.status);
-        line.name(r#","code":"#, self.code);
-        line.quoted(r#","target":"#, self.target);
-        line.number(r#","micros":"#, Some(self.micros));
-        line.0.extend_from_slice(b"}\n");
+        let mut line = FlatObject::begin(text);
+        line.text("time", Some(&time_of(self.unix_millis)));
+        line.text("operation", Some(self.operation.name()));
+        line.text(
+            "organization",
+            actor.map(|actor| actor.organization().text()).as_ref().map(OrganizationText::as_str),
+        );
+        line.text("application", actor.and_then(Actor::application));
+        line.text("user", actor.and_then(Actor::user));
+        line.text(
+            "client",
+            self.client.map(|client| CanonicalIp::from(client).text()).as_ref().map(IpText::as_str),
+        );
+        line.text("ip", ip.as_ref().map(IpText::as_str).or(sent));
+        line.number("lookBackHours", look_back_hours.map(u64::from));
+        line.number("status", self.status.map(u64::from));
+        line.text("code", self.code);
+        line.text("target", self.target.map(|target| target.to_string()).as_deref());
+        line.number("micros", Some(self.micros));
+        line.end();
+        text.push(b'\n');
     }
 }
 
-/// A line of JSON that is being written: each field with what stands before it. There are many lines, and most of what is
-/// in them needs no escaping.
-struct Line<'a>(&'a mut Vec<u8>);
-
-impl Line<'_> {
-    /// A text that may hold anything.
-    fn name(&mut self, key: &str, value: Option<&str>) {
-        self.0.extend_from_slice(key.as_bytes());
-        // A text always serializes, and a vector always takes it.
-        let written = serde_json::to_writer(&mut *self.0, &value);
-        debug_assert!(written.is_ok(), "{written:?}");
-    }
-
-    /// What never shows a quote, a backslash or a control character.
-    fn quoted(&mut self, key: &str, value: Option<impl fmt::Display>) {
-        match value {
-            Some(value) => self.push(format_args!("{key}\"{value}\"")),
-            None => self.push(format_args!("{key}null")),
-        }
-    }
-
-    fn number(&mut self, key: &str, value: Option<impl fmt::Display>) {
-        match value {
-            Some(value) => self.push(format_args!("{key}{value}")),
-            None => self.push(format_args!("{key}null")),
-        }
-    }
-
-    fn push(&mut self, text: fmt::Arguments<'_>) {
-        let written = self.0.write_fmt(text);
-        debug_assert!(written.is_ok(), "{written:?}");
-    }
-}
-
-/// A time, in milliseconds since the epoch, as RFC 3339 shows it.
-struct Millis(i64);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let second = Timestamp::from_second(self.0.div_euclid(1000)).to_string();
-        write!(f, "{}.{:03}Z", second.trim_end_matches('Z'), self.0.rem_euclid(1000))
-    }
+/// Milliseconds since the epoch as RFC 3339 shows them.
+fn time_of(unix_millis: i64) -> String {
+    let mut text = Timestamp::from_second(unix_millis.div_euclid(1000)).to_string();
+    text.truncate(text.trim_end_matches('Z').len());
+    let _ = write!(text, ".{:03}Z", unix_millis.rem_euclid(1000));
+    text
 }
 
 #[cfg(test)]

@@ -16,13 +16,13 @@ const TOKENS_BYTES_MAX: u64 = 16 << 20;
 const TOKENS_EXPECTED: usize = 10_000;
 
 /// Verified tokens. Only what was verified gets in, so that nobody can crowd others out, or one hash, with what they made up.
-pub(super) struct Remembered(Cache<Box<str>, Entry, Weighter, RandomState>);
+pub(super) struct Remembered(Cache<Box<[u8]>, Entry, Weighter, RandomState>);
 
 #[derive(Clone)]
 struct Weighter;
 
-impl quick_cache::Weighter<Box<str>, Entry> for Weighter {
-    fn weight(&self, token: &Box<str>, _: &Entry) -> u64 {
+impl quick_cache::Weighter<Box<[u8]>, Entry> for Weighter {
+    fn weight(&self, token: &Box<[u8]>, _: &Entry) -> u64 {
         token.len() as u64
     }
 }
@@ -47,12 +47,12 @@ impl Remembered {
     }
 
     /// The caller behind a token that was verified before, has not expired, and whose key is still its issuer's.
-    pub(super) fn find(&self, token: &str, now: Timestamp) -> Option<Arc<Caller>> {
+    pub(super) fn find(&self, token: &[u8], now: Timestamp) -> Option<Arc<Caller>> {
         let entry = self.0.get(token)?;
         (now < entry.expires && entry.key.is_fresh(now)).then_some(entry.caller)
     }
 
-    pub(super) fn insert(&self, token: &str, entry: Entry) {
+    pub(super) fn insert(&self, token: &[u8], entry: Entry) {
         self.0.insert(token.into(), entry);
     }
 }

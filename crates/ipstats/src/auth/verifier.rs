@@ -153,7 +153,7 @@ impl Verifier {
     }
 
     /// The caller behind `token` at `now`. Waits only where the keys of an outside issuer have to be fetched first.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRefused> {
+    pub async fn verify(&self, token: &[u8], now: Timestamp) -> Result<Arc<Caller>, TokenRefused> {
         if let Some(caller) = self.remembered.find(token, now) {
             self.figures.count_remembered();
             return Ok(caller);
@@ -187,10 +187,11 @@ impl Verifier {
         self.issuers.figures(now)
     }
 
-    async fn check(&self, token: &str, now: Timestamp) -> Result<Entry, TokenRefused> {
+    async fn check(&self, token: &[u8], now: Timestamp) -> Result<Entry, TokenRefused> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenRefused::Malformed);
         }
+        let token = str::from_utf8(token).map_err(|_| TokenRefused::Malformed)?;
         let header = decode_header(token).map_err(|_| TokenRefused::Malformed)?;
         check_header(&header)?;
         let unverified: UnverifiedIssuer =

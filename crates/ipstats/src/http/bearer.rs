@@ -6,9 +6,9 @@ use super::trail::Trail;
 use crate::audit::Actor;
 use crate::auth::{Caller, TokenRefused};
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::HeaderMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -36,15 +36,14 @@ impl FromRequestParts<Arc<App>> for Bearer {
 }
 
 /// The one `Authorization: Bearer` token (RFC 6750, section 2.1); the scheme is matched without regard to case.
-fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenRefused> {
+fn bearer_token(headers: &HeaderMap) -> Result<&[u8], TokenRefused> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenRefused::Missing)?;
-    let value = str::from_utf8(value.as_bytes()).map_err(|_| TokenRefused::NotBearer)?;
     if values.next().is_some() {
         return Err(TokenRefused::NotBearer);
     }
-    match value.trim_ascii().split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim_ascii()),
+    match value.as_bytes().trim_ascii().split_first_chunk::<7>() {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Ok(token.trim_ascii()),
         _ => Err(TokenRefused::NotBearer),
     }
 }

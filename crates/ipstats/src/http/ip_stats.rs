@@ -13,6 +13,7 @@ use crate::auth::Permission;
 use crate::operation::Operation;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::Uri;
+use axum::http::request::Parts;
 use axum::response::Response;
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use percent_encoding::percent_decode_str;
@@ -41,9 +42,13 @@ use std::sync::Arc;
     security(("token" = []), ("authority" = ["https://api.securitycenter.microsoft.com/.default"]))
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
-    let (mut head, _) = request.into_parts();
-    let caller = Bearer::from_request_parts(&mut head, &app).await?;
-    quota::spend(&app, &caller, Operation::IpStats).await?;
+    answer(&app, request.into_parts().0).await
+}
+
+/// The answer to a request whose path is that of [`get`].
+pub(super) async fn answer(app: &Arc<App>, mut head: Parts) -> Result<Response, ApiError> {
+    let caller = Bearer::from_request_parts(&mut head, app).await?;
+    quota::spend(app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
     let ip = ip_in(&head.uri)?;
     odata::check_version(&head.headers)?;
@@ -53,18 +58,19 @@ pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result
     let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
-    let url = || AskedUrl::of(&head.extensions, &app);
+    let url = || AskedUrl::of(&head.extensions, app);
     let answer = match metadata {
         Metadata::None => answer,
         Metadata::Minimal => answer.with_context(url().as_str()),
         Metadata::Full => answer.with_context(url().as_str()).with_types(),
     };
-    odata::json(&answer, metadata)
+    Ok(odata::json(answer.to_json(), metadata))
 }
 
 /// The IP in the path: it stands before `/stats`, percent-encoded.
 fn ip_in(uri: &Uri) -> Result<CanonicalIp, ApiError> {
-    let as_sent = uri.path().rsplit('/').nth(1).unwrap_or_default();
+    let before = uri.path().strip_suffix("/stats").unwrap_or_default();
+    let as_sent = before.rsplit_once('/').map_or(before, |(_, text)| text);
     // What does not decode to text is no address either; the message shows it as it was sent.
     let text = percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into());
     // No address is as long as what is cut off.

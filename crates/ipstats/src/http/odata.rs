@@ -5,7 +5,6 @@ use super::error::{ApiError, excerpt};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 const ODATA_MAX_VERSION: HeaderName = HeaderName::from_static("odata-maxversion");
@@ -146,12 +145,11 @@ pub(super) fn check_version(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// A successful answer in JSON.
-pub(super) fn json(answer: &impl Serialize, metadata: Metadata) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(answer).map_err(|error| ApiError::Internal(error.into()))?;
-    let mut response = Response::new(body.into());
+pub(super) fn json(answer: Vec<u8>, metadata: Metadata) -> Response {
+    let mut response = Response::new(answer.into());
     response.headers_mut().insert(CONTENT_TYPE, metadata.content_type());
     response.headers_mut().insert(ODATA_VERSION, VERSION);
-    Ok(response)
+    response
 }
 
 /// A document that does not change; which form of it is sent depends on what is accepted.

@@ -44,5 +44,6 @@ pub(super) async fn get(url: AskedUrl, uri: Uri, headers: HeaderMap) -> Result<R
     let metadata = Options::read(&uri)?.metadata(&headers)?;
     let context = (metadata != Metadata::None).then(|| format!("{}/api/$metadata", url.as_str()));
     let ips = Element { name: "ips", kind: "EntitySet", url: "ips" };
-    odata::json(&ServiceDocument { context, value: [ips] }, metadata)
+    let document = serde_json::to_vec(&ServiceDocument { context, value: [ips] });
+    Ok(odata::json(document.map_err(|error| ApiError::Internal(error.into()))?, metadata))
 }

@@ -7,7 +7,7 @@ use super::app::App;
 use super::entrance::Admission;
 use super::error::{ApiError, Failure, NoRoute, excerpt};
 use super::trail::Trail;
-use super::{framing, response_headers};
+use super::{framing, ip_stats, response_headers};
 use crate::audit::{Actor, Asked, Entry, Place};
 use crate::operation::Operation;
 use axum::Router;
@@ -59,7 +59,7 @@ pub(super) async fn answer(
     let mut response = match refused {
         Some(full) => ApiError::NotAudited(full).into_response(),
         None if admission.is_host_unclear => ApiError::HostUnclear.into_response(),
-        None => surely(operation, routes, request).await,
+        None => surely(operation, routed(Arc::clone(&watched.app), routes, operation, request)).await,
     };
     response_headers::complete(response.headers_mut(), is_last);
     if response.extensions().get::<NoRoute>().is_some() {
@@ -69,17 +69,27 @@ pub(super) async fn answer(
     response
 }
 
-/// The answer of the routes, or why there is none.
-async fn surely(operation: Operation, mut routes: Router, request: Request) -> Response {
+/// The answer of the routes. The one question that is asked all the time need not be looked up there.
+async fn routed(app: Arc<App>, mut routes: Router, operation: Operation, request: Request) -> Response {
+    if operation == Operation::IpStats && request.method() == Method::GET {
+        return ip_stats::answer(&app, request.into_parts().0).await.into_response();
+    }
+    match routes.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// What `answer` becomes, or why there is none.
+async fn surely(operation: Operation, answer: impl Future<Output = Response>) -> Response {
     // The panic itself is logged by the panic hook; the client learns nothing of it.
-    let answer = AssertUnwindSafe(routes.call(request)).catch_unwind();
+    let answer = AssertUnwindSafe(answer).catch_unwind();
     let answer = match operation {
         Operation::Ingest => Ok(answer.await),
         _ => tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answer).await,
     };
     match answer {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(never))) => match never {},
+        Ok(Ok(response)) => response,
         Ok(Err(_panic)) => ApiError::Internal("a handler panicked".into()).into_response(),
         Err(_elapsed) => ApiError::Timeout.into_response(),
     }
@@ -107,7 +117,8 @@ fn operation(path: &str) -> Operation {
 
 /// Where shippers send to in the protocols of others (`http/ingest/`).
 fn is_of_shippers(path: &str) -> bool {
-    let is_below = |start| path.strip_prefix(start).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |start| path.strip_prefix(start).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'));
     path == "/v1/logs" || is_below("/elastic") || is_below("/services/collector")
 }
 
@@ -228,13 +239,15 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use axum::http::StatusCode;
     use axum::routing::get;
+    use tower::ServiceExt;
 
     async fn answer(path: &str) -> (StatusCode, String) {
         let router = Router::new()
             .route("/panic", get(async || -> &'static str { panic!("the secret of the inside") }))
             .route("/endless", get(std::future::pending::<&'static str>));
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = surely(operation(path), router, request).await;
+        let answer = router.oneshot(request).map(Result::unwrap);
+        let response = surely(operation(path), answer).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -257,7 +270,10 @@ mod tests {
     #[test]
     fn a_path_tells_the_operation() {
         for (expected, paths) in [
-            (Operation::IpStats, &["/api/ips/x/stats", "/api/v1.0/ips/1.2.3.4/stats", "/api/ips/%2F/stats"][..]),
+            (
+                Operation::IpStats,
+                &["/api/ips/x/stats", "/api/v1.0/ips/1.2.3.4/stats", "/api/ips/%2F/stats"][..],
+            ),
             (Operation::Ingest, &["/api/ingest/auto", "/elastic", "/elastic/_bulk", "/v1/logs"]),
             (Operation::Ingest, &["/services/collector", "/services/collector/event/1.0"]),
             (Operation::Token, &["/contoso/oauth2/token", "/contoso/oauth2/v2.0/token"]),
@@ -266,7 +282,10 @@ mod tests {
                 Operation::Description,
                 &["/", "/api", "/api/ips//stats", "/api/ips/a/b/stats", "/api/ips/x/stats/", "/api/ingest/"],
             ),
-            (Operation::Description, &["/oauth2/token", "/a/b/oauth2/token", "/elastics", "/services/collectors"]),
+            (
+                Operation::Description,
+                &["/oauth2/token", "/a/b/oauth2/token", "/elastics", "/services/collectors"],
+            ),
         ] {
             for path in paths {
                 assert_eq!(operation(path), expected, "{path}");

@@ -33,7 +33,7 @@ impl Entry {
     /// The body that the API answers, or the error with its IP, on one line.
     pub(super) fn json(&self) -> serde_json::Result<String> {
         match &self.found {
-            Ok(answer) => serde_json::to_string(answer),
+            Ok(answer) => Ok(String::from_utf8_lossy(&answer.to_json()).into_owned()),
             Err(error) => serde_json::to_string(&ErrorLine { ip_address: &self.asked, error }),
         }
     }
