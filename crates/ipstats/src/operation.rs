@@ -18,6 +18,10 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them, each at its own index.
+    pub const ALL: [Self; 6] =
+        [Self::IpStats, Self::Ingest, Self::Token, Self::Description, Self::Health, Self::Unknown];
+
     /// Its name in logs and metrics; never changed, because alerts are written against it.
     pub const fn name(self) -> &'static str {
         match self {

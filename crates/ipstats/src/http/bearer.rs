@@ -5,34 +5,18 @@ use super::error::ApiError;
 use super::trail::Trail;
 use crate::audit::Actor;
 use crate::auth::{Caller, TokenRefused};
-use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
-use std::ops::Deref;
 use std::sync::Arc;
 
-/// The caller of a request whose token was verified. It has no permission yet: each operation asks for its own.
-pub(super) struct Bearer(Arc<Caller>);
-
-impl Deref for Bearer {
-    type Target = Caller;
-
-    fn deref(&self) -> &Caller {
-        &self.0
-    }
-}
-
-impl FromRequestParts<Arc<App>> for Bearer {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer_token(&parts.headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
-        let snapshot = app.whole_snapshot();
-        let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
-        Trail::of(&parts.extensions).note_actor(Actor::Caller(Arc::clone(&caller)));
-        Ok(Self(caller))
-    }
+/// The caller of a request whose token was verified, noted in its trail. It has no permission yet: each operation asks for
+/// its own.
+pub(super) async fn caller(app: &App, headers: &HeaderMap, trail: &Trail) -> Result<Arc<Caller>, ApiError> {
+    let token = bearer_token(headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
+    let snapshot = app.whole_snapshot();
+    let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
+    trail.note_actor(Actor::Caller(Arc::clone(&caller)));
+    Ok(caller)
 }
 
 /// The one `Authorization: Bearer` token (RFC 6750, section 2.1); the scheme is matched without regard to case.

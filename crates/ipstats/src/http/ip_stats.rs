@@ -1,17 +1,16 @@
 //! `GET /api/ips/{ip}/stats`: "Get IP statistics".
 
 use super::app::App;
-use super::bearer::Bearer;
 use super::error::{ApiError, excerpt};
 use super::odata::{self, Metadata, Options};
 use super::openapi::{IpText, JsonFormat, QuestionErrors};
 use super::public_urls::AskedUrl;
-use super::quota;
 use super::trail::Trail;
+use super::{bearer, quota};
 use crate::answer::Answer;
 use crate::auth::Permission;
 use crate::operation::Operation;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -42,19 +41,20 @@ use std::sync::Arc;
     security(("token" = []), ("authority" = ["https://api.securitycenter.microsoft.com/.default"]))
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
-    answer(&app, request.into_parts().0).await
+    let trail = Trail::of(request.extensions());
+    answer(&app, &trail, &request.into_parts().0).await
 }
 
 /// The answer to a request whose path is that of [`get`].
-pub(super) async fn answer(app: &Arc<App>, mut head: Parts) -> Result<Response, ApiError> {
-    let caller = Bearer::from_request_parts(&mut head, app).await?;
+pub(super) async fn answer(app: &App, trail: &Trail, head: &Parts) -> Result<Response, ApiError> {
+    let caller = bearer::caller(app, &head.headers, trail).await?;
     quota::spend(app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
     let ip = ip_in(&head.uri)?;
     odata::check_version(&head.headers)?;
     let (look_back, options) = query_of(&head.uri)?;
     let metadata = options.metadata(&head.headers)?;
-    Trail::of(&head.extensions).note_question(ip, look_back);
+    trail.note_question(ip, look_back);
     let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
@@ -73,8 +73,8 @@ fn ip_in(uri: &Uri) -> Result<CanonicalIp, ApiError> {
     let as_sent = before.rsplit_once('/').map_or(before, |(_, text)| text);
     // What does not decode to text is no address either; the message shows it as it was sent.
     let text = percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into());
-    // No address is as long as what is cut off.
-    Ok(excerpt(&text).parse::<CanonicalIp>()?)
+    // No address is as long as what an error cuts off.
+    Ok(text.parse::<CanonicalIp>().or_else(|_| excerpt(&text).parse())?)
 }
 
 /// `lookBackHours` in the query, and OData's own options. Other parameters are ignored.

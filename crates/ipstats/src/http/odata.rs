@@ -49,11 +49,20 @@ impl Metadata {
     }
 
     fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::None => "application/json; odata.metadata=none; odata.streaming=true; charset=utf-8",
-            Self::Minimal => "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8",
-            Self::Full => "application/json; odata.metadata=full; odata.streaming=true; charset=utf-8",
-        })
+        const NONE: HeaderValue = HeaderValue::from_static(
+            "application/json; odata.metadata=none; odata.streaming=true; charset=utf-8",
+        );
+        const MINIMAL: HeaderValue = HeaderValue::from_static(
+            "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8",
+        );
+        const FULL: HeaderValue = HeaderValue::from_static(
+            "application/json; odata.metadata=full; odata.streaming=true; charset=utf-8",
+        );
+        match self {
+            Self::None => NONE,
+            Self::Minimal => MINIMAL,
+            Self::Full => FULL,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// The trail of one request: `watch` lays it into the request's extensions and reads it when there is an answer.
+/// The trail of one request: `watch` hands it on, to handlers behind a route as an extension, and reads it when there is an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trail(Arc<Mutex<Known>>);
 

@@ -47,19 +47,19 @@ pub(super) async fn answer(
     app: Arc<App>,
     routes: Router,
     admission: Admission,
-    mut request: Request,
+    request: Request,
 ) -> Response {
     let operation = operation(request.uri().path());
     let (place, refused) = match app.audit_place(operation) {
         Ok(place) => (place, None),
         Err(full) => (None, Some(full)),
     };
-    let mut watched = Watched::new(app, operation, place, admission.client, &mut request);
+    let mut watched = Watched::new(app, operation, place, admission.client, &request);
     let is_last = framing::is_last(&request);
     let mut response = match refused {
         Some(full) => ApiError::NotAudited(full).into_response(),
         None if admission.is_host_unclear => ApiError::HostUnclear.into_response(),
-        None => surely(operation, routed(Arc::clone(&watched.app), routes, operation, request)).await,
+        None => surely(operation, routed(&watched, routes, request)).await,
     };
     response_headers::complete(response.headers_mut(), is_last);
     if response.extensions().get::<NoRoute>().is_some() {
@@ -70,10 +70,11 @@ pub(super) async fn answer(
 }
 
 /// The answer of the routes. The one question that is asked all the time need not be looked up there.
-async fn routed(app: Arc<App>, mut routes: Router, operation: Operation, request: Request) -> Response {
-    if operation == Operation::IpStats && request.method() == Method::GET {
-        return ip_stats::answer(&app, request.into_parts().0).await.into_response();
+async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> Response {
+    if watched.operation == Operation::IpStats && request.method() == Method::GET {
+        return ip_stats::answer(&watched.app, &watched.trail, &request.into_parts().0).await.into_response();
     }
+    request.extensions_mut().insert(watched.trail.clone());
     match routes.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -128,16 +129,14 @@ impl Watched {
         operation: Operation,
         place: Option<Place>,
         client: Option<IpAddr>,
-        request: &mut Request,
+        request: &Request,
     ) -> Self {
-        let trail = Trail::default();
-        request.extensions_mut().insert(trail.clone());
         Self {
             operation,
             method: request.method().clone(),
             uri: request.uri().clone(),
             client,
-            trail,
+            trail: Trail::default(),
             place,
             unix_millis: app.token_clock.unix_millis(),
             began: app.token_clock.elapsed(),
