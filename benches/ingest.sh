@@ -10,7 +10,7 @@ source benches/common.sh
 
 made=$("$target/ipstats" secret --ingest-key)
 key_hash=$(grep -om1 'sha256:[^" ]*' <<<"$made")
-key=$(grep -om1 'ipk_[^" ]*' <<<"$made")
+key=$(grep -om1 'ipstats_[A-Za-z0-9_-]*' <<<"$made")
 {
     configuration "'1000000000 per 01:00:00'"
     echo "[[ingest_keys]]"

@@ -158,7 +158,8 @@ impl Verifier {
             self.figures.count_remembered();
             return Ok(caller);
         }
-        match self.check(token, now).await {
+        // A future of its own: it is large, and seldom needed.
+        match Box::pin(self.check(token, now)).await {
             Ok(entry) => {
                 self.figures.count_verified();
                 let caller = Arc::clone(&entry.caller);

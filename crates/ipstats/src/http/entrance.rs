@@ -18,18 +18,54 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
+use tower::ServiceExt;
 
-/// The routes of the service and what stands in front of them.
+/// Routes and what stands in front of them.
 #[derive(Clone)]
 pub struct Entrance {
     app: Arc<App>,
-    routes: Router,
+    behind: Behind,
     peer: Option<IpAddr>,
     /// Told when a request came.
-    begun: Arc<Notify>,
+    begun: Arc<Begun>,
 }
+
+/// Whether a request came on a connection.
+#[derive(Default)]
+pub(super) struct Begun {
+    has_begun: AtomicBool,
+    told: Notify,
+}
+
+impl Begun {
+    /// Waits until one came.
+    pub(super) async fn wait(&self) {
+        self.told.notified().await;
+    }
+
+    fn note(&self) {
+        if !self.has_begun.load(Ordering::Relaxed) {
+            self.has_begun.store(true, Ordering::Relaxed);
+            self.told.notify_one();
+        }
+    }
+}
+
+#[derive(Clone)]
+enum Behind {
+    /// What clients see: each request is watched.
+    Service(Router),
+    /// What the operator sees: nobody keeps count.
+    Operator(Router),
+}
+
+/// The address of the client that a request comes from, as far as trusted proxies tell; an extension of each request to
+/// the operator's routes that came from an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
 
 /// What is found out about a request before it is routed.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +80,14 @@ pub(super) struct Admission {
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 impl Entrance {
-    pub(super) fn new(app: Arc<App>, routes: Router) -> Self {
-        Self { app, routes, peer: None, begun: Arc::default() }
+    /// The entrance to the routes of the service.
+    pub(super) fn to_service(app: Arc<App>, routes: Router) -> Self {
+        Self { app, behind: Behind::Service(routes), peer: None, begun: Arc::default() }
+    }
+
+    /// The entrance to the routes of the operator.
+    pub(super) fn to_operator(app: Arc<App>, routes: Router) -> Self {
+        Self { app, behind: Behind::Operator(routes), peer: None, begun: Arc::default() }
     }
 
     /// The entrance for requests on a connection from `peer`.
@@ -60,15 +102,24 @@ impl Entrance {
     }
 
     /// Told when the first request of the connection came.
-    pub(super) fn begun(&self) -> Arc<Notify> {
+    pub(super) fn begun(&self) -> Arc<Begun> {
         Arc::clone(&self.begun)
     }
 
     fn answer(&self, mut request: Request<Body>) -> Answering {
-        self.begun.notify_one();
+        self.begun.note();
         let admission = self.admit(&mut request);
-        let answer = watch::answer(Arc::clone(&self.app), self.routes.clone(), admission, request);
-        Box::pin(answer.map(Ok))
+        match &self.behind {
+            Behind::Service(routes) => {
+                Box::pin(watch::answer(Arc::clone(&self.app), routes.clone(), admission, request).map(Ok))
+            }
+            Behind::Operator(routes) => {
+                if let Some(client) = admission.client {
+                    request.extensions_mut().insert(ClientAddress(client));
+                }
+                Box::pin(routes.clone().oneshot(request))
+            }
+        }
     }
 
     fn admit(&self, request: &mut Request<Body>) -> Admission {

@@ -71,7 +71,7 @@ pub fn router(app: Arc<App>) -> Entrance {
         .fallback(error::unknown_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(Arc::clone(&app));
-    Entrance::new(app, routes)
+    Entrance::to_service(app, routes)
 }
 
 /// What is the same for everybody, and long enough to be worth compressing where a client asks for it.

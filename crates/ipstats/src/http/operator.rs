@@ -35,7 +35,7 @@ pub fn operator_router(app: &Arc<App>, board: Board) -> Entrance {
         .route("/sources", get(sources))
         .fallback(error::unknown_route)
         .with_state(Watched { app: Arc::clone(app), board });
-    Entrance::new(Arc::clone(app), routes)
+    Entrance::to_operator(Arc::clone(app), routes)
 }
 
 async fn sources(

@@ -5,7 +5,6 @@
 use super::entrance::Entrance;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -104,7 +103,7 @@ async fn exchange(stream: UnixStream, entrance: Entrance, mut stop: watch::Recei
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(entrance));
+        .serve_connection(TokioIo::new(stream), entrance);
     tokio::select! {
         ended = connection => if let Err(error) = ended {
             tracing::debug!(%error, "a connection to the operator's socket ended early");

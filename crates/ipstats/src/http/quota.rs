@@ -14,7 +14,7 @@ pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> R
         Ok(Decision::Admitted) => Ok(()),
         Ok(Decision::Refused { limit, free_at, pause }) => {
             if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+                Box::pin(tokio::time::sleep(pause)).await;
             }
             let now = app.token_clock.elapsed();
             app.metrics.count_rate_limited(caller.organization);

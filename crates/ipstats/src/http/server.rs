@@ -138,7 +138,7 @@ impl Connection {
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), self.entrance);
         let mut connection = pin!(self.watcher.watch(connection));
-        let first_head = tokio::time::timeout(Duration::from_secs(FIRST_HEAD_SECONDS_MAX), begun.notified());
+        let first_head = tokio::time::timeout(Duration::from_secs(FIRST_HEAD_SECONDS_MAX), begun.wait());
         let ended = tokio::select! {
             ended = &mut connection => ended,
             first_head = first_head => match first_head {

@@ -57,7 +57,7 @@ impl Embedded {
         let engine = self.engine()?;
         // The engine moves into the work, so that it is let go before the pool counts the work as done.
         let work = move || engine.statistics(organization, ip, window);
-        Ok(self.questions.run(organization, work).await??)
+        Ok(Box::pin(self.questions.run(organization, work)).await??)
     }
 
     /// The engine, for a caller that may block.
