@@ -8,6 +8,9 @@ use tokio::net::UdpSocket;
 /// Bytes of the largest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 1 << 16;
 
+/// Datagrams that are looked at before others have their turn: those of senders that are refused fill no parcel.
+const LOOKS_MAX: usize = 1024;
+
 /// Parcels that are still read of a socket when a stop is asked for.
 const LAST_PARCELS_MAX: usize = 256;
 
@@ -29,9 +32,13 @@ pub(super) async fn receive(socket: UdpSocket, mut shared: Shared) {
             }
             () = stopped(&mut shared.stop) => break,
         }
-        let (parcel, _) = take(&socket, &mut buffer, &shared);
+        let (parcel, left) = take(&socket, &mut buffer, &shared);
         if !parcel.is_empty() && shared.parcels.send(parcel).await.is_err() {
             return;
+        }
+        if matches!(left, Left::Maybe) {
+            // A flood leaves no other reason to wait, and a thread that never waits looks at no clock and no other socket.
+            tokio::task::yield_now().await;
         }
     }
     for _ in 0..LAST_PARCELS_MAX {
@@ -39,13 +46,17 @@ pub(super) async fn receive(socket: UdpSocket, mut shared: Shared) {
         if shared.parcels.send(parcel).await.is_err() || matches!(left, Left::Nothing) {
             return;
         }
+        tokio::task::yield_now().await;
     }
 }
 
 /// What is in the socket, up to one parcel.
 fn take(socket: &UdpSocket, buffer: &mut [u8], shared: &Shared) -> (Parcel, Left) {
     let mut parcel = Parcel::default();
-    while !parcel.is_full() {
+    for _ in 0..LOOKS_MAX {
+        if parcel.is_full() {
+            break;
+        }
         match socket.try_recv_from(buffer) {
             Ok((length, sender)) => {
                 if shared.gate.admits(sender.ip()) {
