@@ -102,16 +102,20 @@ impl LooseRecords {
 
     /// Counts a record that was not even kept: it is longer than a record may be.
     pub fn too_long(&mut self, settings: &Settings, tally: &mut Tally) -> Malformed {
-        self.number += 1;
         let problem = Malformed::TooLong { bytes_max: settings.limits.line_bytes_max };
-        tally.malformed_at(self.number, problem.clone());
+        self.malformed(problem.clone(), tally);
         problem
     }
 
     /// Counts a record whose rest never came.
     pub fn cut_off(&mut self, tally: &mut Tally) {
+        self.malformed(Malformed::CutOff, tally);
+    }
+
+    /// Counts a record that cannot be taken out of its envelope.
+    pub fn malformed(&mut self, problem: Malformed, tally: &mut Tally) {
         self.number += 1;
-        tally.malformed_at(self.number, Malformed::CutOff);
+        tally.malformed_at(self.number, problem);
     }
 
     /// Counts what came in place of a record and is none, such as a line of text for people.

@@ -41,6 +41,11 @@ impl<'a> Delivery<'a> {
         self.records.too_long(self.settings, &mut self.report.tally)
     }
 
+    /// Counts a record that cannot be taken out of its envelope, and why.
+    pub fn unreadable(&mut self, reason: String) {
+        self.records.malformed(Malformed::Damaged { reason }, &mut self.report.tally);
+    }
+
     /// Makes everything durable that was read.
     pub fn finish(&mut self) -> Result<(), StoreError> {
         self.records.finish(self.settings, &mut self.batch, &mut self.report.tally);

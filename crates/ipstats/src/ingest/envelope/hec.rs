@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// An event at which reading stopped, counted from 0, and why.
+/// An event that is none, counted from 0, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadEvent {
     /// Its number.
@@ -33,7 +33,7 @@ pub enum Events {
     None,
     /// All were read.
     Read,
-    /// Those before this one were read.
+    /// This one is the first that could not be; others were, also behind it where its end is known.
     Bad(BadEvent),
 }
 
@@ -52,27 +52,34 @@ pub fn read(body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<Events, Up
     }
     let inside = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
     let mut rest = inside.unwrap_or(text);
-    let mut number = 0;
+    let (mut number, mut first_bad) = (0, None);
     while !rest.is_empty() {
         let mut events = serde_json::Deserializer::from_slice(rest).into_iter::<Event<'_>>();
         let Some(event) = events.next() else { break };
-        let bad = |fault| Ok(Events::Bad(BadEvent { number, fault }));
-        let record = match event {
-            Err(_) => return bad(Fault::NotJson),
-            Ok(Event { event: None }) => return bad(Fault::Absent),
-            Ok(Event { event: Some(event) }) => record(event),
+        let fault = match event {
+            Err(_) => {
+                let bad = BadEvent { number, fault: Fault::NotJson };
+                return Ok(Events::Bad(first_bad.unwrap_or(bad)));
+            }
+            Ok(Event { event }) => match event.and_then(record) {
+                None => Some(Fault::Absent),
+                Some(record) if record.trim().is_empty() => Some(Fault::Blank),
+                Some(record) => {
+                    // What is malformed is counted; Splunk would have taken it.
+                    delivery.read(record.as_bytes())?;
+                    None
+                }
+            },
         };
-        match record {
-            None => return bad(Fault::Absent),
-            Some(record) if record.trim().is_empty() => return bad(Fault::Blank),
-            // What is malformed is counted; Splunk would have taken it.
-            Some(record) => drop(delivery.read(record.as_bytes())?),
+        if let Some(fault) = fault {
+            // The client learns of the first; not every client sends those behind it again.
+            first_bad.get_or_insert(BadEvent { number, fault });
         }
         number += 1;
         rest = rest.get(events.byte_offset()..).unwrap_or_default().trim_ascii_start();
         rest = rest.strip_prefix(b",").filter(|_| inside.is_some()).unwrap_or(rest);
     }
-    Ok(Events::Read)
+    Ok(first_bad.map_or(Events::Read, Events::Bad))
 }
 
 /// The record that an event is: an object as it was sent, or the text that it is; nothing where it is null.

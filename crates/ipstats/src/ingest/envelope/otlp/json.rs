@@ -26,8 +26,8 @@ pub(super) fn each_record(
     }
 }
 
-pub(super) fn record(bytes: &[u8]) -> Result<LogRecord, Stop> {
-    Ok(serde_json::from_slice(bytes)?)
+pub(super) fn record(bytes: &[u8]) -> Result<LogRecord, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 struct Walk<'a> {

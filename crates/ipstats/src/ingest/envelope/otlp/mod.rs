@@ -27,9 +27,7 @@ const ENVELOPE_FACTOR_MAX: usize = 2;
 /// Reads all log records of `body`.
 pub fn read(encoding: Encoding, body: DecodedBody, delivery: &mut Delivery<'_>) -> Result<(), UploadError> {
     let body = body.whole()?;
-    let mut number = 0;
     let visit = |record: &[u8]| -> Result<(), Stop> {
-        number += 1;
         if record.len() > ENVELOPE_FACTOR_MAX * delivery.record_bytes_max() {
             delivery.too_long();
             return Ok(());
@@ -38,7 +36,11 @@ pub fn read(encoding: Encoding, body: DecodedBody, delivery: &mut Delivery<'_>) 
             Encoding::Protobuf => protobuf::record(record),
             Encoding::Json => json::record(record),
         };
-        delivery.read(&record.map_err(|stop| stop.in_record(number))?.into_record())?;
+        match record {
+            Ok(record) => drop(delivery.read(&record.into_record())?),
+            // Those next to it are none the worse.
+            Err(problem) => delivery.unreadable(format!("no LogRecord: {problem}")),
+        }
         Ok(())
     };
     let read = match encoding {
@@ -60,16 +62,6 @@ enum Stop {
     Envelope(String),
     /// Nothing more can be recorded.
     Record(StoreError),
-}
-
-impl Stop {
-    /// What is wrong, with the number of the log record (from 1) that it is wrong with.
-    fn in_record(self, number: u64) -> Self {
-        match self {
-            Self::Envelope(problem) => Self::Envelope(format!("log record {number}: {problem}")),
-            Self::Record(_) => self,
-        }
-    }
 }
 
 impl From<StoreError> for Stop {
@@ -143,14 +135,24 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_a_wrong_shape_is_one_malformed_record() {
+        for wrong in ["7", "null", "[]", r#"{"body":7}"#, r#"{"body":"text"}"#] {
+            let json =
+                format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{}},{wrong},{{}}]}}]}}]}}"#);
+            assert_eq!(read_all(Encoding::Json, json.as_bytes()), Ok((3, 1)), "{wrong}");
+        }
+        // The one in the middle has a number where its body should be.
+        let scope = [0x12, 0, 0x12, 2, 0x28, 1, 0x12, 0];
+        let protobuf = [&[0x0a, 10, 0x12, 8][..], &scope].concat();
+        assert_eq!(read_all(Encoding::Protobuf, &protobuf), Ok((3, 1)));
+    }
+
+    #[test]
     fn what_is_no_request_is_refused() {
         for json in ["", "[]", "{", "7", r#"{"resourceLogs":7}"#, r#"{"resourceLogs":[7]}"#, "{} {}"] {
             let problem = read_all(Encoding::Json, json.as_bytes()).unwrap_err();
             assert!(problem.starts_with("it is no ExportLogsServiceRequest: "), "{json}: {problem}");
         }
-        let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{"body":7}]}]}]}"#;
-        let problem = read_all(Encoding::Json, json).unwrap_err();
-        assert!(problem.contains("ExportLogsServiceRequest: log record 2: invalid type"), "{problem}");
         let cut_length = [0x0a, 0x05, 0x12];
         let number_for_message = [0x08, 0x01];
         let endless_groups = [0x1b; 10_000];

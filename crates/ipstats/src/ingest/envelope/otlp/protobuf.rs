@@ -21,8 +21,8 @@ pub(super) fn each_record(
     })
 }
 
-pub(super) fn record(bytes: &[u8]) -> Result<LogRecord, Stop> {
-    Ok(LogRecord::decode(bytes)?)
+pub(super) fn record(bytes: &[u8]) -> Result<LogRecord, String> {
+    LogRecord::decode(bytes).map_err(|error| error.to_string())
 }
 
 /// Calls `visit` with each message that stands in the field `number` of `message`.

@@ -91,6 +91,13 @@ async fn failures_have_the_numbers_of_splunk() {
             assert_eq!(app.prevalence().await, 1, "what came before is kept");
         }
     }
+    // Many clients give up all of a request that is refused: what is behind an event without content is kept, too.
+    let app = TestApp::new();
+    let body =
+        format!("{good}{{\"event\":\"\"}}{}{{\"host\":\"x\"}}{}", event(&object("b")), event(&object("c")));
+    let answer = app.post(EVENTS, &splunk(0), "", body).await;
+    assert_eq!((code(&answer), answer.json()["invalid-event-number"].as_u64()), ((400, 13), Some(1)));
+    assert_eq!(app.prevalence().await, 3);
 }
 
 #[tokio::test]
