@@ -5,6 +5,7 @@
 use super::entrance::Entrance;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -25,6 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const ROOT: u32 = 0;
 
+const ANOTHER_SERVICE: &str = "another service has it: give each service a data folder of its own";
+
 /// A socket that is listened on; its name is gone when this is.
 #[derive(Debug)]
 pub struct OperatorSocket {
@@ -43,9 +46,12 @@ pub struct SocketError {
 }
 
 impl OperatorSocket {
-    /// Listens at `path`, in a data folder that nobody else has open: a socket that is there was left behind.
+    /// Listens at `path`. A socket that is there and at which nobody listens was left behind; another service's stays.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         let bind = || {
+            if is_listened_on(path)? {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, ANOTHER_SERVICE));
+            }
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -99,6 +105,17 @@ impl Drop for OperatorSocket {
     }
 }
 
+/// Whether somebody listens at `path`. Does not wait.
+fn is_listened_on(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => true,
+        // Too many wait there already.
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    })
+}
+
 async fn exchange(stream: UnixStream, entrance: Entrance, mut stop: watch::Receiver<bool>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -109,5 +126,33 @@ async fn exchange(stream: UnixStream, entrance: Entrance, mut stop: watch::Recei
             tracing::debug!(%error, "a connection to the operator's socket ended early");
         },
         _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[tokio::test]
+    async fn what_was_left_behind_is_replaced_and_what_is_in_use_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("operator.sock");
+        // As after a kill: the name is there, and nobody listens.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let socket = OperatorSocket::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let error = OperatorSocket::bind(&path).unwrap_err().to_string();
+        assert!(error.ends_with(ANOTHER_SERVICE), "{error}");
+        UnixStream::connect(&path).await.expect("it is still there");
+        drop(socket);
+        assert!(!path.exists());
+        // A link is replaced, not followed.
+        let other = folder.path().join("other");
+        fs::write(&other, "x").unwrap();
+        symlink(&other, &path).unwrap();
+        let socket = OperatorSocket::bind(&path).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"x");
+        drop(socket);
     }
 }
