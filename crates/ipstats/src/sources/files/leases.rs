@@ -133,12 +133,16 @@ impl<'a> Leases<'a> {
         self.logs.values_mut().for_each(|log| log.missing_looks = log.missing_looks.saturating_add(1));
         let (paths, _) = matching(&self.config.patterns);
         let mut found = Vec::new();
-        for path in paths.into_iter().take(FILES_MAX) {
+        for path in paths {
             // What goes away between two calls is not there.
             let Ok(metadata) = fs::metadata(&path) else { continue };
             let version = Version::of_metadata(&metadata);
             if !metadata.is_file() || version.was_written_before(oldest) {
                 continue;
+            }
+            // Of years of archives, only those of the last month count here.
+            if found.len() == FILES_MAX {
+                break;
             }
             let log = self.logs.entry(version.identity).or_insert_with(|| LeaseFile::new(self.config));
             (log.path, log.missing_looks) = (path, 0);
@@ -282,4 +286,34 @@ fn damaged(path: &Path, error: &io::Error) {
         file = %path.display(),
         "the lease log is damaged or ends too early ({error}): devices whose leases were in it go by their addresses"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn years_of_archives_do_not_hide_the_leases_of_today() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().metadata().unwrap();
+        let (now, long_ago) = (made.mtime(), made.modified().unwrap() - Duration::from_hours(24 * 365));
+        for number in 0..=FILES_MAX {
+            let archive = File::create(folder.path().join(format!("dhcp.{number:05}.log"))).unwrap();
+            archive.set_modified(long_ago).unwrap();
+        }
+        let mut log = File::create(folder.path().join("dhcp.log")).unwrap();
+        writeln!(log, "#separator \\x09\n#path\tdhcp\n#fields\tts\tmac\tassigned_addr\tlease_time").unwrap();
+        writeln!(log, "{now}.0\t08:00:27:00:00:0a\t10.0.0.1\t600.0").unwrap();
+        let pattern = folder.path().join("dhcp.*").display().to_string();
+        let config = LeaseFiles {
+            patterns: vec![pattern.parse().unwrap()],
+            by: ipstats_formats::AliasBy::Mac,
+            wait: Duration::ZERO,
+        };
+        let mut aliases = Aliases::default();
+        Leases::new(&config).look(&mut aliases, Timestamp::from_second(now)).unwrap();
+        assert_eq!(aliases.report().leases, 1);
+    }
 }
