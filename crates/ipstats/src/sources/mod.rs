@@ -31,7 +31,7 @@ pub use outcomes::Outcomes;
 pub use report::{Moment, OutcomesReport, SourceReport, SourcesReport};
 
 use crate::clock::Clock;
-use crate::config::{SourceEntry, SourceKind};
+use crate::config::{Endpoint, SourceEntry, SourceKind};
 use crate::ingest::Stop;
 use crate::store::Store;
 use netflow::Netflow;
@@ -78,6 +78,14 @@ pub struct StartError {
     reason: io::Error,
 }
 
+/// A source would have nothing to listen on.
+#[derive(Debug, thiserror::Error)]
+#[error("source {name:?} {reason}")]
+pub struct AddressError {
+    name: String,
+    reason: listen::BindError,
+}
+
 impl Sources {
     /// No sources yet, over `store`; `data_clock` says which time it is when records arrive.
     pub fn new(store: Arc<Store>, data_clock: Clock) -> Self {
@@ -89,10 +97,28 @@ impl Sources {
         self.board.clone()
     }
 
+    /// Whether the sources of `entries` that do not run yet could listen where they want to. An address that a source has
+    /// which is to end will be free; who else listens there now will not go away.
+    pub fn check_addresses(&self, entries: &[SourceEntry]) -> Result<(), AddressError> {
+        let ended = self.running.iter().filter(|running| !entries.contains(&running.entry));
+        let freed: Vec<&Endpoint> = ended.flat_map(|running| running.entry.kind.endpoints()).collect();
+        let is_freed = |wanted: &Endpoint| {
+            freed.iter().any(|freed| {
+                (freed.transport, freed.address.port()) == (wanted.transport, wanted.address.port())
+            })
+        };
+        for entry in self.new_ones(entries) {
+            for endpoint in entry.kind.endpoints().iter().filter(|endpoint| !is_freed(endpoint)) {
+                listen::check(*endpoint)
+                    .map_err(|reason| AddressError { name: entry.name.clone(), reason })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Prepares that exactly `entries` run. All that can fail fails here.
     pub fn prepare(&self, entries: &[SourceEntry]) -> Result<Change, StartError> {
-        let new = entries.iter().filter(|entry| self.running.iter().all(|running| running.entry != **entry));
-        let begun = new.map(|entry| self.start(entry)).collect::<Result<_, _>>()?;
+        let begun = self.new_ones(entries).map(|entry| self.start(entry)).collect::<Result<_, _>>()?;
         Ok(Change { entries: entries.to_vec(), begun })
     }
 
@@ -116,6 +142,10 @@ impl Sources {
     /// Stops all sources; returns when their last batches are durable and their checkpoints written.
     pub fn stop(&mut self) {
         end(self.running.drain(..).collect());
+    }
+
+    fn new_ones<'a>(&self, entries: &'a [SourceEntry]) -> impl Iterator<Item = &'a SourceEntry> {
+        entries.iter().filter(|entry| self.running.iter().all(|running| running.entry != **entry))
     }
 
     /// Starts the thread of a source, which does nothing until it is told to go.

@@ -41,6 +41,7 @@ impl Reload<'_> {
         // The folder of a first start may be another one now; nobody means to lock everybody out.
         ensure!(!config.organizations.is_empty(), "no [[organizations]] are declared any more");
         let identity = config.tls.as_ref().map(Identity::load).transpose()?;
+        self.sources.borrow().check_addresses(&config.sources)?;
         let sources = self.sources.borrow().prepare(&config.sources)?;
         // Nothing was changed up to here. The audit log is opened first, because that may fail; nothing else does.
         self.app.reload(&config)?;

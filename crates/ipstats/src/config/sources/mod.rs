@@ -188,6 +188,14 @@ impl SourceKind {
             Self::Netflow(_) => "netflow",
         }
     }
+
+    /// Where it listens, if it does.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        match self {
+            Self::Syslog(listening) | Self::Netflow(listening) => &listening.endpoints,
+            Self::Files { .. } | Self::Kafka(_) => &[],
+        }
+    }
 }
 
 impl Pattern {

@@ -28,9 +28,9 @@ use gate::Gate;
 use ipstats_formats::{Settings, Tally};
 use ipstats_model::Batch;
 use socket2::SockRef;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{io, net};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
@@ -93,11 +93,21 @@ struct Sockets {
     endpoints: Vec<Endpoint>,
 }
 
+/// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {endpoint}: {reason}{}", hint(*endpoint, .reason))]
-struct BindError {
+pub(super) struct BindError {
     endpoint: Endpoint,
     reason: io::Error,
+}
+
+/// Whether `endpoint` could be listened on now.
+pub(super) fn check(endpoint: Endpoint) -> Result<(), BindError> {
+    let bound = match endpoint.transport {
+        Transport::Udp => net::UdpSocket::bind(endpoint.address).map(drop),
+        Transport::Tcp => net::TcpListener::bind(endpoint.address).map(drop),
+    };
+    bound.map_err(|reason| BindError { endpoint, reason })
 }
 
 /// Takes in what is sent until the recorder is told to stop.
