@@ -1,5 +1,6 @@
 //! Values that formats have in common.
 
+pub(crate) mod columns;
 pub(crate) mod csv;
 pub(crate) mod json;
 pub(crate) mod networks;

@@ -1,6 +1,6 @@
 //! AWS VPC flow logs: columns come from the header, or are those of the default format where there is none.
 
-use crate::fields::positions::Positions;
+use crate::fields::columns::cut;
 use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time;
 use crate::outcome::{Malformed, NotAConnection};
@@ -48,13 +48,13 @@ enum Field {
     Direction,
     Protocol,
     TcpFlags,
-    /// Not read.
+    /// Not read; it has no place.
     Other,
 }
 
 /// The fields of one row by [`Field`]; those that the log lacks are unset.
 #[derive(Debug)]
-struct Row<'a>([Option<&'a [u8]>; 12]);
+struct Row<'a>([Option<&'a [u8]>; Field::Other as usize]);
 
 /// Bits of `tcp-flags`, which AWS reports of the first packets only: ACK is set with SYN and nowhere else.
 const SYN: u16 = 0x02;
@@ -115,26 +115,8 @@ impl Columns {
 
     /// Cuts a line into its columns, of which it must have as many as the header.
     fn row<'a>(&self, line: &'a [u8]) -> Result<Row<'a>, Malformed> {
-        let mut row = Row([None; 12]);
-        let mut separators = Positions::new(b' ', line);
-        let mut start = Some(0);
-        let mut found = 0;
-        for field in &self.fields {
-            let Some(from) = start else { return Err(self.columns(found)) };
-            let separator = separators.next();
-            start = separator.map(|at| at + 1);
-            found += 1;
-            if let Some(place) = row.0.get_mut(*field as usize) {
-                let value = line.get(from..separator.unwrap_or(line.len())).unwrap_or_default();
-                *place = Some(value).filter(|value| !matches!(*value, b"-" | b""));
-            }
-        }
-        found += start.map_or(0, |_| separators.count() + 1);
-        if start.is_none() { Ok(row) } else { Err(self.columns(found)) }
-    }
-
-    fn columns(&self, found: usize) -> Malformed {
-        Malformed::Columns { expected: self.fields.len(), found }
+        let places = self.fields.iter().map(|field| *field as usize);
+        cut(line, b' ', places, self.fields.len(), |value| !matches!(value, b"-" | b"")).map(Row)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Zeek conn.log, tab-separated. Columns come from `#fields`, never by position.
 
-use crate::fields::positions::Positions;
+use crate::fields::columns::cut;
 use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time::{self, Zone};
 use crate::formats::zeek;
@@ -38,13 +38,13 @@ enum Field {
     LocalOriginator,
     LocalResponder,
     OriginatorMac,
-    /// Not read.
+    /// Not read; it has no place.
     Other,
 }
 
 /// The fields of one row by [`Field`]; those that the log lacks are unset.
 #[derive(Debug)]
-struct Row<'a>([Option<&'a [u8]>; 8]);
+struct Row<'a>([Option<&'a [u8]>; Field::Other as usize]);
 
 impl Default for Header {
     fn default() -> Self {
@@ -103,27 +103,8 @@ impl Columns {
 
     /// Cuts a line into its columns, of which it must have as many as the header.
     fn row<'a>(&self, line: &'a [u8]) -> Result<Row<'a>, Malformed> {
-        let mut row = Row([None; 8]);
-        let mut separators = Positions::new(self.header.separator, line);
-        let mut start = Some(0);
-        let mut found = 0;
-        for field in &self.fields {
-            let Some(from) = start else { return Err(self.columns(found)) };
-            let separator = separators.next();
-            start = separator.map(|at| at + 1);
-            found += 1;
-            if *field != Field::Other
-                && let Some(place) = row.0.get_mut(*field as usize)
-            {
-                *place = line.get(from..separator.unwrap_or(line.len())).filter(|value| self.is_set(value));
-            }
-        }
-        found += start.map_or(0, |_| separators.count() + 1);
-        if found == self.count { Ok(row) } else { Err(self.columns(found)) }
-    }
-
-    fn columns(&self, found: usize) -> Malformed {
-        Malformed::Columns { expected: self.count, found }
+        let places = self.fields.iter().map(|field| *field as usize);
+        cut(line, self.header.separator, places, self.count, |value| self.is_set(value)).map(Row)
     }
 
     fn is_set(&self, value: &[u8]) -> bool {
