@@ -151,7 +151,7 @@ impl NotAConnection {
             Self::DirectionUnknown => "which end opened it is not said",
             Self::NoRemoteIp => "no remote IP",
             Self::NotInternal => {
-                "both ends external; set internal networks, or that the originator is the device"
+                "both ends external; say which networks are internal (--internal-network, internal_networks)"
             }
             Self::NoTemplate => "flows before their template, which exporters send from time to time",
         }
