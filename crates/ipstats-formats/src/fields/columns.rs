@@ -5,13 +5,13 @@ use crate::outcome::Malformed;
 
 /// Cuts a line into its columns, of which there must be `count`. Those that are read come to `places`, which has one for each
 /// column up to the last that is read; a place beyond `N` is of no interest. What is not `is_set` is nothing.
-pub(crate) fn cut<'a, const N: usize>(
-    line: &'a [u8],
+pub(crate) fn cut<const N: usize>(
+    line: &[u8],
     separator: u8,
     places: impl Iterator<Item = usize>,
     count: usize,
     is_set: impl Fn(&[u8]) -> bool,
-) -> Result<[Option<&'a [u8]>; N], Malformed> {
+) -> Result<[Option<&[u8]>; N], Malformed> {
     let mut row = [None; N];
     let mut separators = Positions::new(separator, line);
     let mut start = Some(0);
