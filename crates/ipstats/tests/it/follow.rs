@@ -2,14 +2,14 @@
 
 use crate::cli::model::{Connection, Model};
 use crate::service::Service;
-use crate::site::{NOW, Site, expected};
+use crate::site::{NOW, Site};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const HEADER: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
 
@@ -79,16 +79,7 @@ impl Sensor {
 
     /// Waits until the service knows all that was written.
     fn settle(&self, service: &Service) {
-        let ips: Vec<_> = self.written.ips().into_iter().collect();
-        let (begun, wanted) = (Instant::now(), expected(&self.written, &ips));
-        loop {
-            let told = self.site.answers(service, &ips);
-            if told == wanted {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{told:?}, not {wanted:?}");
-            thread::sleep(Duration::from_millis(100));
-        }
+        self.site.settle(service, &self.written, PATIENCE);
     }
 
     fn gzip(rows: &str) -> Vec<u8> {

@@ -8,6 +8,8 @@ use ipstats::secret::Secret;
 use std::fs;
 use std::net::IpAddr;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What the clock of the data is pinned to.
 pub(crate) const AS_OF: &str = "2017-08-29T13:32:59Z";
@@ -102,6 +104,20 @@ impl Site {
     pub(crate) fn answers(&self, service: &Service, ips: &[IpAddr]) -> Vec<Answer> {
         let ask = |ip| Answer::read(&service.get(&format!("/api/ips/{ip}/stats"), &self.token).1);
         ips.iter().map(ask).collect()
+    }
+
+    /// Waits until the service answers as the model about every IP it knows.
+    pub(crate) fn settle(&self, service: &Service, model: &Model, patience: Duration) {
+        let ips: Vec<IpAddr> = model.ips().into_iter().collect();
+        let (begun, wanted) = (Instant::now(), expected(model, &ips));
+        loop {
+            let told = self.answers(service, &ips);
+            if told == wanted {
+                return;
+            }
+            assert!(begun.elapsed() < patience, "{told:?}, not {wanted:?}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// What `ipstats stats` answers, which opens the data folder itself.

@@ -16,7 +16,8 @@ use crate::ingest::envelope::hec::{BadEvent, Events, Fault, read};
 use crate::ingest::{UploadError, UploadPlan, upload};
 use crate::store::Health;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -68,14 +69,25 @@ enum HecError {
     BadQuestion,
 }
 
+/// The source whose key a client of Splunk shows.
+struct SplunkSender(Arc<IngestSource>);
+
+impl FromRequestParts<Arc<App>> for SplunkSender {
+    type Rejection = HecError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, HecError> {
+        let trail = Trail::of(&parts.extensions);
+        Ok(Self(sender(app, &trail, &parts.headers, OwnScheme::Splunk)?))
+    }
+}
+
 async fn events(
     State(app): State<Arc<App>>,
-    trail: Trail,
+    SplunkSender(source): SplunkSender,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<HecAnswer>, HecError> {
-    let source = sender(&app, &trail, &headers, OwnScheme::Splunk)?;
     let encodings = encodings(&headers)?;
     match deliver(&app, &source, encodings, body, EVENTS_BYTES_MAX, read).await?.1 {
         Events::None => Err(HecError::NoData),
@@ -86,12 +98,11 @@ async fn events(
 
 async fn raw(
     State(app): State<Arc<App>>,
-    trail: Trail,
+    SplunkSender(source): SplunkSender,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<HecAnswer>, HecError> {
-    let source = sender(&app, &trail, &headers, OwnScheme::Splunk)?;
     let plan = raw_plan(&source, &headers)?;
     let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
     end.map_err(ApiError::from)?;
@@ -116,7 +127,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
 /// Which of the numbers that a client asks about were acknowledged.
 async fn acknowledged(
     State(app): State<Arc<App>>,
-    trail: Trail,
+    _: SplunkSender,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -125,7 +136,6 @@ async fn acknowledged(
     struct Question {
         acks: Vec<u64>,
     }
-    sender(&app, &trail, &headers, OwnScheme::Splunk)?;
     if !has_channel(&uri, &headers) {
         return Err(HecError::NoChannel);
     }

@@ -5,13 +5,13 @@ mod front;
 
 use crate::cli::model::{Connection, Model};
 use crate::service::Service;
-use crate::site::{NOW, Site, expected, log};
+use crate::site::{NOW, Site, log};
 use broker::Broker;
 use front::Front;
 use std::fs;
 use std::net::IpAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the service may take to know what was sent.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -63,16 +63,7 @@ impl Reader {
     }
 
     fn settle(&self, service: &Service) {
-        let ips: Vec<_> = self.sent.ips().into_iter().collect();
-        let (begun, wanted) = (Instant::now(), expected(&self.sent, &ips));
-        loop {
-            let told = self.site.answers(service, &ips);
-            if told == wanted {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{told:?}, not {wanted:?}");
-            thread::sleep(Duration::from_millis(200));
-        }
+        self.site.settle(service, &self.sent, PATIENCE);
     }
 }
 
