@@ -2,7 +2,7 @@
 
 use crate::contacts::ContactBatch;
 use crate::devices::Devices;
-use crate::disk::{Disk, Flushed};
+use crate::disk::{Disk, DiskError, Flushed};
 use crate::error::{CHECKPOINT_BYTES_MAX, ReadError, RecordError, StoreError};
 use crate::flush::{flush, horizon, sweep};
 use crate::head::Head;
@@ -69,7 +69,7 @@ impl Core {
         Ok(recorded)
     }
 
-    fn record_contacts(&self, batch: &ContactBatch) -> Result<(), RecordError> {
+    pub(crate) fn record_contacts(&self, batch: &ContactBatch) -> Result<(), RecordError> {
         let ticket = self
             .journal
             .append(batch.encode(), &self.devices, &self.disk)
@@ -99,6 +99,13 @@ impl Core {
             self.journal.fail(&reason);
             RecordError::Failed(reason.into())
         })
+    }
+
+    /// The name of a device of which something is known.
+    pub(crate) fn device_name(&self, organization: Organization, id: u32) -> Result<String, StoreError> {
+        // An id in a state is durable: the batch that brought it was.
+        let name = self.disk.device_name(organization, id)?;
+        Ok(name.ok_or_else(|| DiskError::entry("a device's name"))?)
     }
 
     /// Everything known about an IP.

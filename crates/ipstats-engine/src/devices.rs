@@ -1,6 +1,6 @@
 //! Device names and their 32-bit ids, per organization.
 //!
-//! Ids are handed out in ascending order and never again for another name. Memory is bounded: names live on disk, and a
+//! Ids are handed out in ascending order and never again for another name; the largest number is none (`state.rs`). Memory is bounded: names live on disk, and a
 //! cache of fixed size holds those in use.
 //!
 //! Architecture Invariant: an id becomes durable before, or in the same commit as, the first batch that uses it. A new

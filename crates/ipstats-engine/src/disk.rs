@@ -219,6 +219,20 @@ impl Disk {
         self.checkpoints.prefix(organization.as_bytes()).map(checkpoint).collect()
     }
 
+    /// The same of all organizations.
+    pub(crate) fn all_checkpoints(&self) -> Result<Vec<(Organization, String, Vec<u8>)>, DiskError> {
+        let checkpoint = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            let parts = key.split_first_chunk::<16>();
+            let parts = parts.and_then(|(organization, source)| {
+                Some((Organization::from_bytes(*organization), String::from_utf8(source.to_vec()).ok()?))
+            });
+            let (organization, source) = parts.ok_or_else(|| DiskError::entry("a checkpoint"))?;
+            Ok((organization, source, value.to_vec()))
+        };
+        self.checkpoints.iter().map(checkpoint).collect()
+    }
+
     /// Writes checkpoints durably, all or none; without a position, one is removed.
     pub(crate) fn set_checkpoints(
         &self,

@@ -3,7 +3,7 @@
 use crate::contacts::IpHasher;
 use crate::core::Core;
 use crate::devices::Devices;
-use crate::disk::{Disk, DiskError};
+use crate::disk::Disk;
 use crate::error::{OpenError, ReadError, RecordError, StoreError};
 use crate::folder::{DataFolder, FolderError};
 use crate::heads::Heads;
@@ -14,10 +14,11 @@ use crate::recovery::{self, Recovered};
 use crate::tiles::TileCache;
 use crate::watermark::Watermark;
 use ipstats_model::{
-    Batch, CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, Minute, Organization, Recorded,
+    Batch, CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, Minute, Organization, Piece, Recorded,
     Timestamp, Window,
 };
 use parking_lot::Mutex;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,12 +143,7 @@ impl Engine {
         let mut devices = self.core.parts(organization, ip)?.devices(window);
         devices.sort_unstable_by_key(|(id, last)| (std::cmp::Reverse(*last), *id));
         let named = devices.into_iter().map(|(id, last)| {
-            // An id in a state is durable: the batch that brought it was.
-            let device = self
-                .core
-                .disk
-                .device_name(organization, id)?
-                .ok_or_else(|| DiskError::entry("a device's name"))?;
+            let device = self.core.device_name(organization, id)?;
             Ok(DeviceContact { device, last: Minute::from_index(last) })
         });
         named.collect()
@@ -181,6 +177,33 @@ impl Engine {
         checkpoints: &[(&str, Option<&[u8]>)],
     ) -> Result<(), RecordError> {
         self.core.set_checkpoints(organization, checkpoints)
+    }
+
+    /// As [`checkpoints`](Self::checkpoints), of all organizations.
+    pub fn all_checkpoints(&self) -> Result<Vec<(Organization, String, Vec<u8>)>, ReadError> {
+        Ok(self.core.disk.all_checkpoints()?)
+    }
+
+    /// Passes on everything that a question at `now` or later can see, in pieces for [`add_piece`](Self::add_piece) of
+    /// another engine, until told to stop. What was acknowledged before the call is in them; what is recorded meanwhile may
+    /// be. Holds nobody up.
+    pub fn read_pieces(
+        &self,
+        now: Timestamp,
+        each: impl FnMut(Piece) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.core.read_pieces(now, each)
+    }
+
+    /// Joins a piece with what is known; returns after it is durable and answerable. Doing it again changes nothing. Blocks
+    /// as [`record`](Self::record) does.
+    pub fn add_piece(&self, piece: &Piece) -> Result<(), RecordError> {
+        self.maintenance.wait_for_room(&self.core);
+        self.core.add_piece(piece)?;
+        if self.core.is_head_full() {
+            self.maintenance.wake();
+        }
+        Ok(())
     }
 
     /// The first contact ever recorded; it survives when all else has expired.

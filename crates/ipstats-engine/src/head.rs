@@ -39,6 +39,7 @@ struct Shard {
 }
 
 /// One IP of one organization.
+#[derive(Clone)]
 pub(crate) struct Slot {
     ip: CanonicalIp,
     contacts: SmallVec<[Contact; 2]>,
@@ -116,6 +117,25 @@ impl Head {
         let ip = self.hasher.hashed(ip);
         let shard = self.shards.get(ip.shard(SHARDS))?.try_read()?;
         parts_in(shard, organization, ip, contacts_max)
+    }
+
+    /// The numbers of the shards, for [`slots_of`](Self::slots_of).
+    pub(crate) fn shards(&self) -> std::ops::Range<usize> {
+        0..self.shards.len()
+    }
+
+    /// Everything in a shard, as it is now.
+    pub(crate) fn slots_of(&self, shard: usize) -> Vec<(Organization, Slot)> {
+        let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        let shard = shard.read();
+        let of = |(organization, slots): (&Organization, &HashTable<Slot>)| {
+            let organization = *organization;
+            slots.iter().map(move |slot| (organization, slot.clone())).collect::<Vec<_>>()
+        };
+        let mut slots: Vec<_> = shard.organizations.iter().flat_map(of).collect();
+        drop(shard);
+        slots.sort_unstable_by_key(|(organization, _)| *organization);
+        slots
     }
 
     /// The head for the flusher. Readers go on; a writer would wait, and there is none any more.

@@ -26,6 +26,7 @@ mod lost;
 mod maintenance;
 mod names;
 mod options;
+mod pieces;
 mod question;
 mod recovery;
 mod state;

@@ -29,10 +29,15 @@ impl Parts {
         let Some(first) = self.0.iter().filter_map(|part| part.first_since(start)).min() else {
             return self.outside(window);
         };
+        let prevalence = self.devices_since(start);
+        if prevalence == 0 {
+            // Times came ahead of their devices, from another store. Devices decide.
+            return self.outside(window);
+        }
         // The last contact of all lies in the window when any contact does.
         let last = self.0.iter().map(|part| part.last()).max().unwrap_or(first);
         IpStatistics::Seen {
-            prevalence: self.devices_since(start),
+            prevalence,
             first_seen: window.shown(timestamp(first)),
             last_seen: window.shown(timestamp(last)),
         }
@@ -89,7 +94,7 @@ impl Parts {
 
     fn outside(&self, window: Window) -> IpStatistics {
         let retained = start_minute(Window::ending_at(window.now(), LookBack::MAX));
-        let is_retained = self.0.iter().any(|part| part.first_since(retained).is_some());
+        let is_retained = self.0.iter().any(|part| part.devices_since(retained) > 0);
         if is_retained { IpStatistics::NotInWindow } else { IpStatistics::Unknown }
     }
 

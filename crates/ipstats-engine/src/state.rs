@@ -15,6 +15,9 @@ use smallvec::SmallVec;
 
 const MINUTES_PER_DAY: u32 = 1440;
 
+/// The device of a contact of which only the time is known. No device ever gets this id (`devices.rs`).
+const NO_DEVICE: u32 = u32::MAX;
+
 /// One contact as it is recorded: device id in the high 32 bits, second since the epoch in the low ones.
 ///
 /// Ordered by device, then by time.
@@ -24,6 +27,11 @@ pub(crate) struct Contact(u64);
 impl Contact {
     pub(crate) fn new(device: u32, second: u32) -> Self {
         Self(u64::from(device) << 32 | u64::from(second))
+    }
+
+    /// A contact of which only the time is known: it counts for the minutes, the last contact and the first ever.
+    pub(crate) fn of_no_device(second: u32) -> Self {
+        Self::new(NO_DEVICE, second)
     }
 
     pub(crate) const fn device(self) -> u32 {
@@ -116,7 +124,9 @@ impl IpState {
         let mut state = Self::default();
         contacts.sort_unstable();
         for of_one_device in contacts.chunk_by(|a, b| a.device() == b.device()) {
-            let Some(newest) = of_one_device.last() else { continue };
+            let Some(newest) = of_one_device.last().filter(|contact| contact.device() != NO_DEVICE) else {
+                continue;
+            };
             let last = newest.second() / 60;
             let today = last / MINUTES_PER_DAY;
             let days = of_one_device
@@ -186,6 +196,16 @@ impl IpState {
             self.days.clear();
             kept.into_iter().for_each(|device| self.push_device(device));
         }
+    }
+
+    /// The first contact of the UTC day `day`, in seconds since the epoch.
+    pub(crate) fn first_of_day(&self, day: u32) -> Option<u32> {
+        self.first_since(day * MINUTES_PER_DAY).filter(|second| second / 86_400 == day)
+    }
+
+    /// The first contact in a minute since the epoch, in seconds since the epoch.
+    pub(crate) fn first_of_minute(&self, minute: u32) -> Option<u32> {
+        self.first_since(minute).filter(|second| second / 60 == minute)
     }
 
     /// The devices, by ascending id.
@@ -278,7 +298,7 @@ pub(crate) mod tests {
     pub(crate) fn contacts() -> impl Strategy<Value = Vec<Contact>> {
         let second = (0_u32..40, 0_u32..4, 0_u32..180)
             .prop_map(|(day, hour, second)| 20_000 * 86_400 + day * 86_400 + hour * 3600 + second);
-        let device = prop_oneof![0_u32..3, 0_u32..12];
+        let device = prop_oneof![4 => 0_u32..3, 4 => 0_u32..12, 1 => Just(NO_DEVICE)];
         proptest::collection::vec(
             (device, second).prop_map(|(device, second)| Contact::new(device, second)),
             0..30,

@@ -1,7 +1,7 @@
 //! The library behind the `ipstats` binary: command line, configuration, HTTP service, and what joins them to the store.
 //!
-//! The arrows inside: `cli` and `http` use `audit`, `auth`, `limit`, `metrics`, `sources`, `ingest` and `store`, `cli` also uses `client`, and
-//! these use `config` and `clock`. The test `tests/it/tidy.rs` holds them.
+//! The arrows inside: `cli` and `http` use `audit`, `auth`, `copy`, `limit`, `metrics`, `sources`, `ingest` and `store`, `cli` and `copy` also
+//! use `client`, and these use `config` and `clock`. The test `tests/it/tidy.rs` holds them.
 
 pub mod answer;
 pub mod audit;
@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod copy;
 pub mod flat_json;
 pub mod http;
 pub mod ingest;

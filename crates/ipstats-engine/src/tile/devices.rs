@@ -18,6 +18,9 @@ const DEVICES_MAX: usize = 1 << 25;
 pub(super) fn shortest_order(state: &IpState) -> Order {
     let minutes = state.minutes().len();
     let allowed = minutes / MINUTES_PER_EXCEPTION;
+    if state.device_count() == 0 && minutes > 0 {
+        return Order::NoDevices;
+    }
     // With more devices than minutes there are more exceptions than allowed; do not count them.
     if state.device_count() > minutes + allowed {
         return Order::ById;
@@ -29,7 +32,7 @@ pub(super) fn shortest_order(state: &IpState) -> Order {
     }
 }
 
-/// The devices of a state with at least one, and a minute for each.
+/// The devices of a state, and a minute for each.
 pub(super) fn write(bits: &mut BitWriter, state: &IpState, order: Order) {
     let ids: Vec<u32> = state.devices().map(|device| device.id).collect();
     let Some((largest, others)) = ids.split_last() else { return };
@@ -53,11 +56,14 @@ pub(super) fn read(
     minutes: &[u32],
     order: Order,
 ) -> Result<Vec<DeviceState>, TileError> {
+    if order == Order::NoDevices {
+        return Ok(Vec::new());
+    }
     let largest = bits.read_sized();
     let counts = match order {
         Order::OneAMinute => vec![1; minutes.len()],
         Order::ByMinute => read_last_counts(bits, minutes.len())?,
-        Order::ById => return read_by_id(bits, minutes, largest),
+        Order::ById | Order::NoDevices => return read_by_id(bits, minutes, largest),
     };
     read_by_minute(bits, minutes, &counts, largest)
 }

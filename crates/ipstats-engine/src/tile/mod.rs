@@ -50,6 +50,8 @@ enum Order {
     ByMinute,
     /// By id, each with its last minute.
     ById,
+    /// There are minutes and no devices: those are in other tiles, or come later.
+    NoDevices,
 }
 
 /// The most frequent shape, written as one bit.
@@ -61,7 +63,7 @@ const PLAIN: Shape = Shape {
     order: Order::OneAMinute,
 };
 
-/// The bytes of `state`. A state without devices is reduced to its first contact ever.
+/// The bytes of `state`. A state without minutes has no devices, and is reduced to its first contact ever.
 pub(crate) fn encode(state: &IpState) -> Vec<u8> {
     let shape = Shape::of(state);
     let mut bits = BitWriter::new();
@@ -124,7 +126,7 @@ impl Shape {
     fn of(state: &IpState) -> Self {
         let (oldest, newest) = (state.minutes().first(), state.minutes().last());
         Self {
-            first_ever_only: state.device_count() == 0 || state.minutes().is_empty(),
+            first_ever_only: state.minutes().is_empty(),
             one_day: state.devices().all(|device| device.days == 1),
             first_ever_is_oldest: oldest == Some(&state.first_ever()),
             last_is_newest: newest == Some(&state.last()),
@@ -168,11 +170,12 @@ impl Order {
             Self::OneAMinute => 0,
             Self::ByMinute => 1,
             Self::ById => 2,
+            Self::NoDevices => 3,
         }
     }
 
     fn from_number(number: u32) -> Result<Self, TileError> {
-        let orders = [Self::OneAMinute, Self::ByMinute, Self::ById];
+        let orders = [Self::OneAMinute, Self::ByMinute, Self::ById, Self::NoDevices];
         orders.into_iter().find(|order| order.number() == number).ok_or(TileError::Damaged("unknown order"))
     }
 }

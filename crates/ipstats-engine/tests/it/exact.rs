@@ -5,6 +5,8 @@ use crate::naive::{Connection, Naive, organization, record};
 use ipstats_engine::{Engine, Options};
 use ipstats_model::{CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
 use proptest::prelude::*;
+use std::ops::ControlFlow;
+use tempfile::TempDir;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -16,6 +18,8 @@ enum Step {
     /// As a crash leaves it: nothing is flushed.
     Drop,
     Close,
+    /// Everything goes to a new folder in pieces, this many times.
+    Move(u8),
     Advance(i64),
 }
 
@@ -63,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Sweep),
         1 => Just(Step::Drop),
         1 => Just(Step::Close),
+        1 => (1_u8..3).prop_map(Step::Move),
         2 => prop_oneof![0_i64..7200, 0_i64..2_000_000].prop_map(Step::Advance),
     ]
 }
@@ -76,10 +81,18 @@ fn place(random: &Random, now: Timestamp) -> Connection {
     }
 }
 
+fn copy(from: &Engine, to: &Engine, now: Timestamp) {
+    from.read_pieces(now, |piece| {
+        to.add_piece(&piece).unwrap();
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+}
+
 fn run(steps: &[Step]) {
-    let folder = tempfile::tempdir().unwrap();
-    let open = || Engine::open(folder.path(), &Options::default()).unwrap();
-    let (mut engine, mut naive, mut now) = (open(), Naive::default(), START);
+    let open = |folder: &TempDir| Engine::open(folder.path(), &Options::default()).unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
+    let (mut engine, mut naive, mut now) = (open(&folder), Naive::default(), START);
     let mut recorded: Vec<Vec<Connection>> = Vec::new();
     let organizations = [organization(0), organization(1)];
     let ips: Vec<_> = (0..4).map(ip).collect();
@@ -103,11 +116,19 @@ fn run(steps: &[Step]) {
             }
             Step::Drop => {
                 drop(engine);
-                engine = open();
+                engine = open(&folder);
             }
             Step::Close => {
                 engine.close().unwrap();
-                engine = open();
+                engine = open(&folder);
+            }
+            Step::Move(times) => {
+                let moved_to = tempfile::tempdir().unwrap();
+                let other = open(&moved_to);
+                for _ in 0..*times {
+                    copy(&engine, &other, now);
+                }
+                (folder, engine) = (moved_to, other);
             }
             Step::Advance(seconds) => {
                 now = now.plus_seconds(*seconds);
@@ -117,7 +138,7 @@ fn run(steps: &[Step]) {
     }
     naive.assert_same(&engine, &organizations, &ips, now);
     engine.close().unwrap();
-    naive.assert_same(&open(), &organizations, &ips, now);
+    naive.assert_same(&open(&folder), &organizations, &ips, now);
 }
 
 proptest! {

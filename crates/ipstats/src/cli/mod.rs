@@ -5,6 +5,7 @@
 
 mod clickhouse;
 mod config;
+mod copy;
 mod demo;
 mod import;
 pub mod output;
@@ -51,6 +52,8 @@ enum Command {
     /// Create the tables of a ClickHouse that is to be the store
     #[command(name = "clickhouse")]
     ClickHouse(clickhouse::ClickHouseArgs),
+    /// Copy what one store holds into another one, while both are used: a data folder into ClickHouse, and back
+    Copy(copy::CopyArgs),
     /// Make a secret and its argon2id hash for the configuration
     Secret(secret::SecretArgs),
 }
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Config(args) => config::run(&args),
         Command::ClickHouse(args) => clickhouse::run(&args),
+        Command::Copy(args) => copy::run(&args),
         Command::Secret(args) => secret::run(&args),
     };
     result.unwrap_or_else(|error| failed(&error))

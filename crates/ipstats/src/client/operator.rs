@@ -74,7 +74,7 @@ pub fn ask_operator(socket: &Path, path: &str) -> Result<Vec<u8>, OperatorError>
 }
 
 /// Tells what is wrong where nobody can be reached.
-fn reach(socket: &Path) -> Result<(), OperatorError> {
+pub(super) fn reach(socket: &Path) -> Result<(), OperatorError> {
     let Err(error) = UnixStream::connect(socket) else { return Ok(()) };
     Err(match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {

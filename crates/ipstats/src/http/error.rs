@@ -77,7 +77,7 @@ pub(super) enum ApiError {
         /// What became of what came before.
         recorded: Box<IngestAnswer>,
     },
-    #[error("This is for the machine that the service runs on. Run ipstats sources there.")]
+    #[error("This is for the machine that the service runs on. Run ipstats there.")]
     OperatorOnly,
     #[error("The request must name its host once.")]
     HostUnclear,

@@ -19,6 +19,7 @@ mod metadata;
 mod odata;
 mod openapi;
 mod operator;
+mod operator_pieces;
 mod operator_socket;
 mod peers;
 mod public_urls;

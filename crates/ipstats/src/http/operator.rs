@@ -1,4 +1,4 @@
-//! What only the operator sees, without a token: `GET /metrics` and `GET /sources`.
+//! What only the operator sees, without a token: `GET /metrics`, `GET /sources` and what `ipstats copy` needs.
 //!
 //! It is told on a socket in the data folder, to the user of the service and to root, and where `metrics_listen` is set also
 //! there. Whoever reaches that address reads the metrics; `/sources` shows paths and what is wrong with records of all
@@ -7,6 +7,7 @@
 use super::app::App;
 use super::entrance::{ClientAddress, Entrance};
 use super::error::{self, ApiError};
+use super::operator_pieces;
 use crate::auth::Figures;
 use crate::clock::Clock;
 use crate::metrics::States;
@@ -34,7 +35,8 @@ pub fn operator_router(app: &Arc<App>, board: Board) -> Entrance {
         .route("/metrics", get(page))
         .route("/sources", get(sources))
         .fallback(error::unknown_route)
-        .with_state(Watched { app: Arc::clone(app), board });
+        .with_state(Watched { app: Arc::clone(app), board })
+        .merge(operator_pieces::routes(app));
     Entrance::to_operator(Arc::clone(app), routes)
 }
 

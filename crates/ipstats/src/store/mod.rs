@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 mod fair_pool;
 mod figures;
+mod pieces;
 mod pool;
 
 pub use clickhouse::{ClickHouseOpenError, init, init_statements};
@@ -17,6 +18,7 @@ pub use clock_check::{ClockBehind, PinnedBeforeData, check_clock};
 pub use embedded::open_engine;
 pub use error::{Cause, OpenStoreError, StoreError};
 pub use figures::{Figure, FigureKind};
+pub use pieces::{Checkpoint, LeftOut};
 
 use crate::clock::Clock;
 use crate::config::{Config, StoreBackend};

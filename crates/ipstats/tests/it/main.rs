@@ -8,6 +8,7 @@
 
 mod cli;
 mod clients;
+mod copy;
 mod config;
 #[cfg(target_os = "linux")]
 mod faults;

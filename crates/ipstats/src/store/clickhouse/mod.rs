@@ -7,11 +7,13 @@
 //! - A batch is acknowledged after ClickHouse acknowledged it: on all shards it belongs to, and by as many replicas as
 //!   `insert_quorum` says.
 //! - Everything is a join. Whatever fails is sent again, here or by its sender, and changes nothing.
-//! - Every statement about rows names an organization, and nothing that came from outside is in it as text.
+//! - Every statement about rows names an organization, but for those that look after days (`retention`) or read everything
+//!   (`pieces`), and nothing that came from outside is in it as text.
 
 mod checkpoints;
 mod error;
 mod inserts;
+mod pieces;
 mod questions;
 mod retention;
 mod row_binary;

@@ -1,7 +1,7 @@
 //! ClickHouse's `RowBinary`: values one after the other, little-endian, strings behind their length as LEB128.
 
 use super::error::Failure;
-use ipstats_model::{Admission, Batch, Organization, Recorded, Timestamp, admission};
+use ipstats_model::{Admission, Batch, Organization, Recorded, Row, Timestamp, admission};
 
 /// Bytes of a row beside its device's name: organization, IP, length of the name, time.
 const ROW_BYTES: usize = 16 + 16 + 2 + 4;
@@ -20,17 +20,29 @@ pub(super) fn rows(organization: Organization, batch: &Batch, now: Timestamp) ->
             Admission::TooFarAhead => recorded.too_far_ahead += 1,
             Admission::Accepted => {
                 recorded.counted += 1;
-                // Every number of a batch has a name, and what is admitted fits 32 bits.
-                let device = devices.get(row.device as usize).copied().unwrap_or_default();
-                bytes.extend_from_slice(organization.as_bytes());
-                bytes.extend_from_slice(row.ip.as_bytes());
-                push_string(&mut bytes, device.as_bytes());
-                let second = u32::try_from(row.at.second()).unwrap_or_default();
-                bytes.extend_from_slice(&second.to_le_bytes());
+                push_row(&mut bytes, organization, &devices, row);
             }
         }
     }
     (bytes, recorded)
+}
+
+/// The rows of a batch, whatever their times.
+pub(super) fn all_rows(organization: Organization, batch: &Batch) -> Vec<u8> {
+    let devices: Vec<&str> = batch.devices().collect();
+    let mut bytes = Vec::with_capacity(batch.len() * (ROW_BYTES + 16));
+    batch.rows().iter().for_each(|row| push_row(&mut bytes, organization, &devices, row));
+    bytes
+}
+
+fn push_row(bytes: &mut Vec<u8>, organization: Organization, devices: &[&str], row: &Row) {
+    // Every number of a batch has a name, and what is admitted fits 32 bits.
+    let device = devices.get(row.device as usize).copied().unwrap_or_default();
+    bytes.extend_from_slice(organization.as_bytes());
+    bytes.extend_from_slice(row.ip.as_bytes());
+    push_string(bytes, device.as_bytes());
+    let second = u32::try_from(row.at.second()).unwrap_or_default();
+    bytes.extend_from_slice(&second.to_le_bytes());
 }
 
 /// A string behind its length.
@@ -49,6 +61,7 @@ pub(super) fn push_string(bytes: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Reads values of an answer; what is cut off or too long is unreadable.
+#[derive(Debug, Clone)]
 pub(super) struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
@@ -58,6 +71,11 @@ impl<'a> Values<'a> {
 
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is not read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.0
     }
 
     pub(super) fn u8(&mut self) -> Result<u8, Failure> {
@@ -99,7 +117,7 @@ impl<'a> Values<'a> {
         Ok(String::from_utf8_lossy(self.bytes()?).into_owned())
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Failure> {
         let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Failure::Unreadable)?;
         self.0 = rest;
         Ok(*array)

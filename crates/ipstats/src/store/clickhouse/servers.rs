@@ -2,6 +2,8 @@
 //!
 //! All waits end with the configured timeout. A server that was away is asked last for a while.
 
+mod stream;
+
 use super::error::{ClickHouseError, Failure};
 use super::row_binary::Values;
 use super::schema;
@@ -12,10 +14,12 @@ use ipstats_model::{CanonicalIp, Organization};
 use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, RequestBuilder};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+pub(super) use stream::mark_column;
 
 /// Longest wait for a connection.
 const CONNECT_SECONDS_MAX: u64 = 3;
@@ -289,6 +293,25 @@ impl Servers {
             // Whoever does not wait for the answer any more should not have it computed.
             query.push(("max_execution_time", left.as_secs().max(1).to_string()));
         }
+        let request = self.request(host, query, statement)?.timeout(left);
+        let mut response = request.send().await?;
+        let (status, mut answer) = (response.status(), Vec::new());
+        while let Some(part) = response.chunk().await? {
+            if answer.len() + part.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::TooLong { bytes_max: ANSWER_BYTES_MAX });
+            }
+            answer.extend_from_slice(&part);
+        }
+        if status.is_success() { Ok(answer) } else { Err(Failure::refused(status, &answer)) }
+    }
+
+    /// A request with `statement`, and what it needs to be let in.
+    fn request(
+        &self,
+        host: &Host,
+        mut query: Vec<(&'static str, String)>,
+        statement: &Statement,
+    ) -> Result<RequestBuilder, Failure> {
         let body = match &statement.rows {
             None => Bytes::from(statement.sql.clone()),
             Some(rows) => {
@@ -297,7 +320,7 @@ impl Servers {
             }
         };
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let mut request = self.http.post(format!("{}/?{query}", host.url)).body(body).timeout(left);
+        let mut request = self.http.post(format!("{}/?{query}", host.url)).body(body);
         if let Some(login) = &self.login {
             let password = login.password().map_err(|error| Failure::Password(error.to_string()))?;
             let header = |text: &str| {
@@ -312,15 +335,7 @@ impl Servers {
                 .header("X-ClickHouse-User", header(&login.username).map_err(unusable)?)
                 .header("X-ClickHouse-Key", header(password.reveal()).map_err(unusable)?);
         }
-        let mut response = request.send().await?;
-        let (status, mut answer) = (response.status(), Vec::new());
-        while let Some(part) = response.chunk().await? {
-            if answer.len() + part.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::TooLong { bytes_max: ANSWER_BYTES_MAX });
-            }
-            answer.extend_from_slice(&part);
-        }
-        if status.is_success() { Ok(answer) } else { Err(Failure::refused(status, &answer)) }
+        Ok(request)
     }
 
     /// The hosts that `fit`, each in its turn first, and those last that were away a moment ago.

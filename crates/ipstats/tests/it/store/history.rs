@@ -45,6 +45,11 @@ pub(super) fn any() -> impl Strategy<Value = History> {
     (begin, vec(step(), 1..12)).prop_map(|(begin, steps)| History { begin, steps })
 }
 
+/// Every IP there is.
+pub(super) fn ips() -> impl Iterator<Item = CanonicalIp> {
+    IPS.iter().map(|text| text.parse().unwrap())
+}
+
 /// Every look-back there is.
 pub(super) fn look_backs() -> impl Iterator<Item = LookBack> {
     (1..=720).map(|hours| LookBack::from_hours(hours).unwrap())

@@ -2,6 +2,7 @@
 //! naive model of the semantics answers it.
 
 mod clickhouse;
+mod copying;
 mod embedded;
 mod history;
 mod model;
@@ -24,11 +25,16 @@ fn conforms(store: &Arc<Store>, cases: u32) {
 }
 
 fn histories_are_answered_as_by_the_model(store: &Store, cases: u32) {
+    histories(cases, |history| check(store, &history));
+}
+
+/// Runs a test on random histories.
+fn histories(cases: u32, test: impl Fn(History) -> Result<(), TestCaseError>) {
     let persistence = FileFailurePersistence::Off;
     let config = Config { cases, failure_persistence: Some(Box::new(persistence)), ..Config::default() };
     // A history that fails is not made smaller: what a case does to a store stays there, and a server is slow.
     let mut runner = TestRunner::new(Config { max_shrink_iters: 0, ..config });
-    runner.run(&history::any(), |history| check(store, &history)).unwrap();
+    runner.run(&history::any(), test).unwrap();
 }
 
 /// Lets a history happen for two organizations that nobody else has, and asks along the way.

@@ -8,6 +8,7 @@ mod retention;
 mod server;
 
 use super::conforms;
+use super::copying::{embedded, moves};
 use crate::peer;
 use cluster::Cluster;
 use front::Front;
@@ -53,6 +54,7 @@ fn one_old_server_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
+    moves_there_and_back(&store, HISTORIES / 2);
     retention::days_that_have_expired_are_dropped(&server.url());
     store.close_here().unwrap();
 }
@@ -64,9 +66,21 @@ fn the_current_engine_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
+    moves_there_and_back(&store, HISTORIES / 2);
     others::rows_inserted_as_the_documentation_says_count(&store, &front.url);
     retention::days_that_have_expired_are_dropped(&front.url);
     store.close_here().unwrap();
+}
+
+/// Out of a folder into `store`, and out of it into another folder.
+fn moves_there_and_back(store: &Store, cases: u32) {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, other] = folders.each_ref().map(|folder| embedded(folder.path()));
+    moves(&one, store, cases);
+    moves(store, &other, cases);
+    for folder in [one, other] {
+        folder.close_here().unwrap();
+    }
 }
 
 /// What a server answers to a statement, in the form of text with tabs.
@@ -86,6 +100,7 @@ fn a_cluster_answers_as_the_model_and_outlives_its_parts() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES_OF_A_CLUSTER);
+    moves_there_and_back(&store, HISTORIES_OF_A_CLUSTER);
     failures::a_replica_that_is_killed_costs_no_record_and_no_answer(&mut cluster, &store);
     failures::a_shard_that_is_away_costs_only_its_own_answers(&mut cluster, &store);
     store.close_here().unwrap();
