@@ -26,9 +26,10 @@ fn log(numbers: std::ops::Range<u32>) -> String {
 
 /// What `stats` says about every IP in a data folder, over several look-backs, with the devices behind it.
 fn answers(place: &Place, folder: &str) -> String {
-    let ips: String = (0..IPS).map(|last| format!("198.51.100.{last}\n")).collect();
+    let ips = (0..IPS).map(|last| format!("198.51.100.{last}\n")).collect::<Vec<_>>().concat();
     let over = |hours: &str| {
-        let arguments = [&["stats", "-", "--json", "--data-dir", folder, "--look-back-hours", hours], &AS_OF[..]];
+        let arguments =
+            [&["stats", "-", "--json", "--data-dir", folder, "--look-back-hours", hours], &AS_OF[..]];
         let done = place.run_with_input(&arguments.concat(), ips.as_bytes());
         assert_eq!(done.code, Some(0), "{done:?}");
         done.out
@@ -160,7 +161,10 @@ fn places_that_are_none() {
     import(&place, "data", 0..10);
     fs::create_dir(place.path("strange")).unwrap();
     fs::write(place.path("strange/notes.txt"), "").unwrap();
-    place.file("clickhouse.toml", "[store]\nbackend = 'clickhouse'\nurls = ['http://127.0.0.1:1']\ntimeout = '1 s'\n");
+    place.file(
+        "clickhouse.toml",
+        "[store]\nbackend = 'clickhouse'\nurls = ['http://127.0.0.1:1']\ntimeout = '1 s'\n",
+    );
     for (from, to, expected) in [
         ("missing", "other", "missing is no data folder of ipstats"),
         ("missing.toml", "other", "missing.toml: No such file"),

@@ -8,8 +8,8 @@
 
 mod cli;
 mod clients;
-mod copy;
 mod config;
+mod copy;
 #[cfg(target_os = "linux")]
 mod faults;
 mod follow;

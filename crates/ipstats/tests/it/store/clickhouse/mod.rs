@@ -54,7 +54,7 @@ fn one_old_server_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
-    moves_there_and_back(&store, HISTORIES / 2);
+    moves_there_and_back(&store, HISTORIES / 4);
     retention::days_that_have_expired_are_dropped(&server.url());
     store.close_here().unwrap();
 }
@@ -66,7 +66,7 @@ fn the_current_engine_answers_as_the_model() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
-    moves_there_and_back(&store, HISTORIES / 2);
+    moves_there_and_back(&store, HISTORIES / 4);
     others::rows_inserted_as_the_documentation_says_count(&store, &front.url);
     retention::days_that_have_expired_are_dropped(&front.url);
     store.close_here().unwrap();
@@ -100,7 +100,7 @@ fn a_cluster_answers_as_the_model_and_outlives_its_parts() {
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES_OF_A_CLUSTER);
-    moves_there_and_back(&store, HISTORIES_OF_A_CLUSTER);
+    moves_there_and_back(&store, 1);
     failures::a_replica_that_is_killed_costs_no_record_and_no_answer(&mut cluster, &store);
     failures::a_shard_that_is_away_costs_only_its_own_answers(&mut cluster, &store);
     store.close_here().unwrap();
