@@ -1,10 +1,11 @@
 //! `ipstats config`: check or show the configuration.
 
 use super::{PlaceArgs, output};
-use crate::config::{AuditDestination, Config};
+use crate::config::{AuditDestination, Config, SharedLimits};
 use crate::http::Identity;
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -51,6 +52,19 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         ensure!(folder.is_dir(), "audit_log: there is no folder {}", folder.display());
+    }
+    if let Some(shared) = &config.rate_limits_shared {
+        check_shared(shared)?;
+    }
+    Ok(())
+}
+
+fn check_shared(shared: &SharedLimits) -> anyhow::Result<()> {
+    if let Some(password) = &shared.password {
+        password.read().context("rate_limits_shared.password_file")?;
+    }
+    if let Some(file) = &shared.ca_file {
+        fs::read(file).with_context(|| format!("rate_limits_shared.ca_file: {}", file.display()))?;
     }
     Ok(())
 }

@@ -168,12 +168,18 @@ fn serve_rereading(
             let app = Arc::clone(&app);
             async move { app.keep_keys_fresh().await }
         });
+        app.reach_quotas().await;
+        let quotas = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.keep_quotas().await }
+        });
         on_ready(listening, &app.base_url());
         let reload = Reload { app: &app, tls: tls.as_ref(), sources: &sources, flags, started: config };
         supervisor::ready();
         signals.wait(|| supervisor::reloading(|| reload.run())).await;
         supervisor::stopping();
         keys.abort();
+        quotas.abort();
         maintenance.abort();
         expiry.abort();
         tracing::info!("stopping: finishing what was begun");

@@ -14,10 +14,12 @@ mod ingest_keys;
 mod issuer_keys;
 mod issuers;
 mod machine;
+mod password;
 mod profiles;
 mod proxies;
 mod public_url;
 mod rate_limit;
+mod rate_limits_shared;
 mod reader;
 mod restart;
 mod roles;
@@ -25,6 +27,7 @@ mod server_access;
 mod server_url;
 mod show;
 mod show_access;
+mod show_limits;
 mod show_store;
 mod sources;
 mod store;
@@ -40,9 +43,11 @@ pub use first_start::{FirstStart, FirstStartError};
 pub use ingest_keys::IngestSource;
 pub use issuer_keys::{Authorities, KeyLocation, KeySource};
 pub use issuers::{IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER, tenant_in};
+pub use password::Password;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
+pub use rate_limits_shared::{RedisUrl, SharedLimits};
 pub use roles::{Principal, Role, RolePermission};
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;
@@ -104,6 +109,8 @@ pub struct Config {
     pub audiences: Vec<String>,
     /// How often an application may call an operation; nothing limits it where this is empty.
     pub rate_limits: Vec<RateLimit>,
+    /// Where replicas of the service count calls together; each for itself unless told.
+    pub rate_limits_shared: Option<SharedLimits>,
     /// Where the audit log goes; nowhere unless told.
     pub audit_log: Option<AuditDestination>,
     /// Where Prometheus fetches metrics; nowhere unless told.
@@ -205,6 +212,8 @@ impl Config {
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
         let audiences = audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec());
         let rate_limits = rate_limit::read(&mut root);
+        let redis_password = reader.variable("IPSTATS_RATE_LIMITS_SHARED_PASSWORD");
+        let rate_limits_shared = rate_limits_shared::read(&mut root, redis_password, folder);
         let audit_log = audit::read(reader, &mut root, folder);
         let metrics_listen = root.read("metrics_listen");
         let elastic_version = root.read::<values::Version>("elastic_version").unwrap_or_default();
@@ -221,7 +230,11 @@ impl Config {
         for name in ["IPSTATS_CONFIG"].into_iter().chain(profiles::CLIENT_VARIABLES) {
             reader.variable(name);
         }
-        let warnings = reader.unknown_variables().into_iter().chain(memory.and_then(too_much)).collect();
+        let odd = [
+            memory.and_then(too_much),
+            rate_limits_shared::too_many(rate_limits_shared.as_ref(), &rate_limits),
+        ];
+        let warnings = reader.unknown_variables().into_iter().chain(odd.into_iter().flatten()).collect();
         Self {
             listen: flags.listen.or(listen).unwrap_or(DEFAULT_LISTEN),
             public_urls,
@@ -235,6 +248,7 @@ impl Config {
             unknown_ip,
             audiences,
             rate_limits,
+            rate_limits_shared,
             audit_log,
             metrics_listen,
             elastic_version: elastic_version.to_string(),

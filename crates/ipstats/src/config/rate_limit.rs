@@ -3,6 +3,7 @@
 use super::reader::Section;
 use super::values::InvalidValue;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// What setting switches limits off.
@@ -65,6 +66,11 @@ impl RateLimit {
     /// Most calls in a span; at least 1.
     pub const fn calls_max(self) -> u32 {
         self.calls_max
+    }
+
+    /// One of so many equal parts: rounded down, at least one call.
+    pub(super) fn divided_by(self, parts: NonZeroU32) -> Self {
+        Self { calls_max: (self.calls_max / parts).max(1), ..self }
     }
 
     /// The span, in seconds; from 1 to a day.

@@ -11,6 +11,7 @@ impl Config {
             ("data_dir", self.data_dir != other.data_dir),
             ("store", self.store != other.store),
             ("memory", self.memory_bytes_max != other.memory_bytes_max),
+            ("rate_limits_shared", self.rate_limits_shared != other.rate_limits_shared),
             ("log.level", self.log_level != other.log_level),
             ("log.format", self.log_format != other.log_format),
             // Another certificate is taken up; whether there is TLS at all is not.

@@ -37,7 +37,8 @@ impl ServerUrl {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether what is sent to `host` does not leave this machine.
+pub(super) fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -1,6 +1,7 @@
 //! The effective configuration as a configuration file, secrets masked.
 
 use super::show_access::{Issuer, Role, User};
+use super::show_limits::RateLimitsShared;
 use super::show_store::Store;
 use super::values::{ByteCount, CountSetting, DeviceSetting};
 use super::{
@@ -29,6 +30,8 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<String>,
     elastic_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limits_shared: Option<RateLimitsShared<'a>>,
     store: Store<'a>,
     log: Log<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -267,6 +270,7 @@ impl Config {
             audit_log: self.audit_log.as_ref().map(ToString::to_string),
             metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),
             elastic_version: &self.elastic_version,
+            rate_limits_shared: self.rate_limits_shared.as_ref().map(RateLimitsShared::of),
             store: Store::of(&self.store),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },
             tls: self.tls.as_ref().map(|files| Tls { certificate: &files.certificate, key: &files.key }),

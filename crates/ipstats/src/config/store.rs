@@ -1,12 +1,12 @@
 //! Where connections are kept: the table `[store]`.
 
 use super::duration::Duration;
+use super::password::Password;
 use super::reader::Section;
 use super::server_url::ServerUrl;
 use super::values::{InvalidValue, Name, words};
 use crate::secret::Secret;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -46,12 +46,6 @@ pub struct ClickHouseLogin {
     /// Its name.
     pub username: String,
     password: Password,
-}
-
-#[derive(Clone)]
-enum Password {
-    File(PathBuf),
-    Variable(Secret),
 }
 
 /// How tables are spread over servers.
@@ -117,10 +111,7 @@ fn clickhouse(section: &mut Section<'_>, password: Option<&str>, folder: &Path) 
     let database = section.read::<Identifier>("database");
     let username = section.read::<Name>("username").map(|name| name.0);
     let password_file = section.read_path("password_file", folder);
-    let password = match (password, password_file) {
-        (Some(password), _) => Some(Password::Variable(Secret::from(password.to_owned()))),
-        (None, file) => file.map(Password::File),
-    };
+    let password = Password::find(password, password_file);
     if username.is_none() && password.is_some() {
         section.problem("username", "is missing: a password needs its user name");
     }
@@ -169,22 +160,12 @@ fn layout(section: &mut Section<'_>) -> Layout {
 impl ClickHouseLogin {
     /// The password. A file is read each time, so that a new password is taken up.
     pub fn password(&self) -> io::Result<Secret> {
-        match &self.password {
-            Password::Variable(secret) => Ok(secret.clone()),
-            Password::File(file) => {
-                let text = fs::read_to_string(file)
-                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
-                Ok(Secret::from(text.trim_end_matches(['\r', '\n']).to_owned()))
-            }
-        }
+        self.password.read()
     }
 
     /// The file that holds the password, where it is one.
     pub(super) fn password_file(&self) -> Option<&Path> {
-        match &self.password {
-            Password::File(file) => Some(file),
-            Password::Variable(_) => None,
-        }
+        self.password.file()
     }
 }
 
@@ -194,27 +175,6 @@ impl Layout {
         match self {
             Self::Single => None,
             Self::Sharded { cluster } | Self::Replicated { cluster } => Some(cluster),
-        }
-    }
-}
-
-impl PartialEq for Password {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::File(one), Self::File(other)) => one == other,
-            (Self::Variable(one), Self::Variable(other)) => one.reveal() == other.reveal(),
-            _ => false,
-        }
-    }
-}
-
-impl Eq for Password {}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(file) => file.fmt(f),
-            Self::Variable(_) => f.write_str("(hidden)"),
         }
     }
 }
@@ -247,6 +207,7 @@ impl FromStr for Quorum {
 mod tests {
     use super::super::{Config, Flags};
     use super::*;
+    use std::fs;
 
     fn store(text: &str, environment: &[(&str, &str)]) -> Result<StoreBackend, String> {
         let folder = tempfile::tempdir().unwrap();

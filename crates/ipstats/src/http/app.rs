@@ -100,7 +100,7 @@ impl App {
             data_clock,
             token_clock,
             secrets: SecretProofs::new()?,
-            limiter: Limiter::local(&config.rate_limits),
+            limiter: Limiter::new(&config.rate_limits, config.rate_limits_shared.as_ref()),
             snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address, &auth_figures, None)),
             auth_figures,
             metrics: Metrics::new(Clock::System.unix_millis()),
@@ -120,6 +120,16 @@ impl App {
             ticks.tick().await;
             self.snapshot().verifier.refresh_keys(self.token_clock.now());
         }
+    }
+
+    /// Tries once to reach where replicas count calls together.
+    pub async fn reach_quotas(&self) {
+        self.limiter.reach().await;
+    }
+
+    /// Keeps reaching it, for as long as it is polled.
+    pub async fn keep_quotas(&self) {
+        self.limiter.keep().await;
     }
 
     /// How often tokens were accepted and refused.

@@ -66,6 +66,7 @@ async fn page(State(Watched { app, board }): State<Watched>) -> Result<impl Into
         store: app.store.figures().await.unwrap_or_default(),
         audit: app.audit_figures(),
         callers: app.limiter.callers(),
+        are_limits_shared: app.limiter.is_shared_now(),
         tokens: tokens(app.auth_figures()),
         issuers: app.issuer_figures(),
         sources: reports(&app, &board),

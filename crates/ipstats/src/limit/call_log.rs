@@ -36,16 +36,7 @@ struct Slot {
 
 impl CallLog {
     pub(super) fn new(limit: RateLimit) -> Self {
-        let span_micros = u64::from(limit.seconds()) * MICROS_PER_SECOND;
-        let is_exact = limit.calls_max() <= SLOTS_MAX;
-        let tick_micros = if is_exact { TICK_MICROS_MIN } else { span_micros.div_ceil(SLOTS_MAX.into()) };
-        Self {
-            limit,
-            tick_micros: tick_micros.max(TICK_MICROS_MIN),
-            base: 0,
-            slots: VecDeque::new(),
-            calls: 0,
-        }
+        Self { limit, tick_micros: tick_micros(limit), base: 0, slots: VecDeque::new(), calls: 0 }
     }
 
     pub(super) const fn limit(&self) -> RateLimit {
@@ -98,6 +89,24 @@ impl CallLog {
         }
     }
 
+    /// Counts a call that something else admitted, whatever the limit. Of more calls than the limit has, the last ones tell
+    /// when another is within it: those before them are forgotten.
+    pub(super) fn note(&mut self, at: Duration) {
+        self.count(at, 1);
+        let mut too_many = self.calls.saturating_sub(self.limit.calls_max().into());
+        while too_many > 0
+            && let Some(first) = self.slots.front_mut()
+        {
+            let forgotten = too_many.min(first.calls.into());
+            first.calls -= u32::try_from(forgotten).unwrap_or(first.calls);
+            self.calls -= forgotten;
+            too_many -= forgotten;
+            if first.calls == 0 {
+                self.slots.pop_front();
+            }
+        }
+    }
+
     /// When each call was counted and how many, oldest first: what a log for another limit begins with.
     pub(super) fn history(&self) -> impl Iterator<Item = (Duration, u32)> {
         self.slots.iter().map(|slot| {
@@ -121,6 +130,14 @@ impl CallLog {
         let span_micros = u64::from(self.limit.seconds()) * MICROS_PER_SECOND;
         (self.base + u64::from(slot.tick)) * self.tick_micros + span_micros
     }
+}
+
+/// How finely calls are told apart under `limit`.
+pub(super) fn tick_micros(limit: RateLimit) -> u64 {
+    let span_micros = u64::from(limit.seconds()) * MICROS_PER_SECOND;
+    let is_exact = limit.calls_max() <= SLOTS_MAX;
+    let tick_micros = if is_exact { TICK_MICROS_MIN } else { span_micros.div_ceil(SLOTS_MAX.into()) };
+    tick_micros.max(TICK_MICROS_MIN)
 }
 
 /// Whole microseconds, rounded down.
@@ -165,6 +182,18 @@ mod tests {
         assert_eq!(call(&mut log, Duration::from_nanos(500_000_001)), Ok(()));
         assert!(call(&mut log, Duration::from_millis(1500)).is_err());
         assert_eq!(call(&mut log, Duration::from_millis(1501)), Ok(()));
+    }
+
+    #[test]
+    fn what_was_admitted_elsewhere_counts_and_takes_no_more_room() {
+        let mut log = log("2 per 00:00:10");
+        for second in 0..5 {
+            log.note(Duration::from_secs(second));
+        }
+        assert_eq!((log.slots.len(), log.calls), (2, 2));
+        assert_eq!(call(&mut log, Duration::from_secs(5)), Err(Duration::from_secs(13)));
+        assert_eq!(call(&mut log, Duration::from_secs(13)), Ok(()));
+        assert_eq!(call(&mut log, Duration::from_millis(13_999)), Err(Duration::from_secs(14)));
     }
 
     #[test]

@@ -84,17 +84,45 @@ impl LocalLimiter {
         if limits.is_empty() {
             return Ok(Decision::Admitted);
         }
+        self.of(key, &limits, now, |account| account.decide(&limits, now))
+    }
+
+    /// Makes room for the calls of this caller.
+    pub(super) fn know(&self, key: CallKey<'_>, now: Duration) -> Result<(), NoRoom> {
+        self.of(key, &self.limits.load(), now, |_| ())
+    }
+
+    /// Counts a call that something else admitted; for callers that are known.
+    pub(super) fn note(&self, key: CallKey<'_>, now: Duration) {
+        let limits = self.limits.load();
+        // Who is not known any more, and finds no room, is not waited for.
+        let _ = self.of(key, &limits, now, |account| account.note(&limits, now));
+    }
+
+    /// Counts a refusal of something else: how long it is to be held back; for callers that are known.
+    pub(super) fn pause(&self, key: CallKey<'_>, now: Duration) -> Duration {
+        self.of(key, &self.limits.load(), now, |account| account.patience.pause(now)).unwrap_or_default()
+    }
+
+    /// Does something with the account of this caller.
+    fn of<T>(
+        &self,
+        key: CallKey<'_>,
+        limits: &Limits,
+        now: Duration,
+        act: impl FnOnce(&mut Account) -> T,
+    ) -> Result<T, NoRoom> {
         let hash = self.hasher.hash_one(key);
         let mut accounts = self.accounts.lock();
         let rehash = |account: &Account| self.hasher.hash_one(account.key());
         if let Some(account) = accounts.table.find_mut(hash, |account| account.key() == key) {
-            return Ok(account.decide(&limits, now));
+            return Ok(act(account));
         }
         accounts.make_room(key.organization, self.callers_max, now)?;
         *accounts.held.entry(key.organization).or_default() += 1;
         match accounts.table.entry(hash, |account| account.key() == key, rehash) {
-            Entry::Occupied(mut account) => Ok(account.get_mut().decide(&limits, now)),
-            Entry::Vacant(free) => Ok(free.insert(Account::new(key, &limits)).get_mut().decide(&limits, now)),
+            Entry::Occupied(mut account) => Ok(act(account.get_mut())),
+            Entry::Vacant(free) => Ok(act(free.insert(Account::new(key, limits)).get_mut())),
         }
     }
 }
@@ -157,16 +185,26 @@ impl Account {
     }
 
     fn decide(&mut self, limits: &Limits, now: Duration) -> Decision {
-        if !Arc::ptr_eq(&self.limits, limits) {
-            self.go_on_with(limits);
-        }
-        self.logs.iter_mut().for_each(|log| log.expire(now));
+        self.look_again(limits, now);
         let held = self.logs.iter().filter_map(|log| Some((log.free_at()?, log.limit())));
         if let Some((free_at, limit)) = held.max_by_key(|(free_at, _)| *free_at) {
             return Decision::Refused { limit, free_at, pause: self.patience.pause(now) };
         }
         self.logs.iter_mut().for_each(|log| log.count(now, 1));
         Decision::Admitted
+    }
+
+    fn note(&mut self, limits: &Limits, now: Duration) {
+        self.look_again(limits, now);
+        self.logs.iter_mut().for_each(|log| log.note(now));
+    }
+
+    /// Brings the logs up to date.
+    fn look_again(&mut self, limits: &Limits, now: Duration) {
+        if !Arc::ptr_eq(&self.limits, limits) {
+            self.go_on_with(limits);
+        }
+        self.logs.iter_mut().for_each(|log| log.expire(now));
     }
 
     /// Other limits are in force: their logs begin with the longest history there is.

@@ -13,15 +13,17 @@
 //! machine from others. So refusals beyond a burst are to be held back a little: a loop of calls then runs at the pace
 //! of its refusals, and others do not notice it.
 //!
-//! [`Limiter`] is asked asynchronously because a quota may be kept outside of this process.
+//! [`Limiter`] is asked asynchronously because replicas of the service may count calls together, outside of this process.
 
 mod call_log;
 mod local;
 mod patience;
+mod shared;
 
 pub use local::LocalLimiter;
+pub use shared::SharedLimiter;
 
-use crate::config::RateLimit;
+use crate::config::{RateLimit, SharedLimits};
 use crate::operation::Operation;
 use ipstats_model::Organization;
 use std::time::Duration;
@@ -30,6 +32,8 @@ use std::time::Duration;
 pub enum Limiter {
     /// Quotas are kept in this process.
     Local(LocalLimiter),
+    /// Quotas are kept where replicas count calls together.
+    Shared(Box<SharedLimiter>),
 }
 
 /// Whose quota it is.
@@ -72,16 +76,20 @@ pub struct NoRoom {
 }
 
 impl Limiter {
-    /// Quotas in this process; no limits admit everything.
-    pub fn local(limits: &[RateLimit]) -> Self {
-        Self::Local(LocalLimiter::new(limits))
+    /// Quotas in this process, or where `shared` says; no limits admit everything.
+    pub fn new(limits: &[RateLimit], shared: Option<&SharedLimits>) -> Self {
+        match shared {
+            None => Self::Local(LocalLimiter::new(limits)),
+            Some(shared) => Self::Shared(Box::new(SharedLimiter::new(limits, shared))),
+        }
     }
 
     /// Decides about a call at `now`, and counts it where it is admitted.
-    #[expect(clippy::unused_async, reason = "quotas outside of this process will have to be waited for")]
     pub async fn decide(&self, key: CallKey<'_>, now: Duration) -> Result<Decision, NoRoom> {
         match self {
             Self::Local(limiter) => limiter.decide(key, now),
+            // In a box, so that requests are no larger where nothing is shared.
+            Self::Shared(limiter) => Box::pin(limiter.decide(key, now)).await,
         }
     }
 
@@ -89,6 +97,7 @@ impl Limiter {
     pub fn set_limits(&self, limits: &[RateLimit]) {
         match self {
             Self::Local(limiter) => limiter.set_limits(limits),
+            Self::Shared(limiter) => limiter.set_limits(limits),
         }
     }
 
@@ -96,6 +105,31 @@ impl Limiter {
     pub fn callers(&self) -> usize {
         match self {
             Self::Local(limiter) => limiter.callers(),
+            Self::Shared(limiter) => limiter.callers(),
+        }
+    }
+
+    /// Whether calls are counted together with the other replicas now; nothing where they never are.
+    pub fn is_shared_now(&self) -> Option<bool> {
+        match self {
+            Self::Local(_) => None,
+            Self::Shared(limiter) => Some(limiter.is_shared_now()),
+        }
+    }
+
+    /// Tries once to reach what quotas are kept in. Takes a few seconds at most.
+    pub async fn reach(&self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Shared(limiter) => limiter.reach().await,
+        }
+    }
+
+    /// Keeps reaching it, for as long as it is polled.
+    pub async fn keep(&self) {
+        match self {
+            Self::Local(_) => {}
+            Self::Shared(limiter) => limiter.keep().await,
         }
     }
 }

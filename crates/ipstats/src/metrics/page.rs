@@ -25,6 +25,8 @@ pub struct States {
     pub audit: Option<AuditFigures>,
     /// Callers whose calls are counted.
     pub callers: usize,
+    /// Whether calls are counted together with the other replicas now; nothing where they never are.
+    pub are_limits_shared: Option<bool>,
     /// Tokens that were looked at, by the result: `verified`, `remembered`, or why they were refused.
     pub tokens: Vec<(&'static str, u64)>,
     /// Of each outside issuer.
@@ -105,6 +107,13 @@ fn register_states(ours: &mut Registry, states: &States) {
         register_figure(ours, figure);
     }
     ours.register("rate_limit_callers", "Callers whose calls are counted", gauge(states.callers as u64));
+    if let Some(are_shared) = states.are_limits_shared {
+        ours.register(
+            "rate_limits_shared",
+            "Whether calls are counted together with the other replicas: 1, or 0 while each admits its part of the limits",
+            gauge(are_shared.into()),
+        );
+    }
     let Some(audit) = states.audit else { return };
     ours.register(
         "audit_lines_written",

@@ -28,6 +28,7 @@ mod oidc_provider;
 mod openapi;
 mod peer;
 mod remote;
+mod replicas;
 mod serve;
 mod service;
 mod shippers;

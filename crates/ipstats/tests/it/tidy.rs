@@ -83,6 +83,11 @@ fn only_the_backend_of_clickhouse_speaks_to_it() {
 }
 
 #[test]
+fn only_limits_that_are_shared_speak_to_redis() {
+    only(&["limit/shared/"], &["redis::"]);
+}
+
+#[test]
 fn only_the_store_knows_its_engine() {
     only(&["store/", "config/values.rs"], &["ipstats_engine"]);
 }

@@ -1,0 +1,23 @@
+//! Several replicas of the service: calls counted together in Redis, and without it.
+
+mod decisions;
+mod limiter;
+mod redis;
+
+use ipstats::config::RateLimit;
+use ipstats::limit::CallKey;
+use ipstats::operation::Operation;
+use ipstats_model::Organization;
+use std::time::Duration;
+
+/// The longest that anything is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+fn limits(texts: &[&str]) -> Vec<RateLimit> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn key(application: &str) -> CallKey<'_> {
+    let organization = Organization::from_bytes([1; 16]);
+    CallKey { organization, application, operation: Operation::IpStats }
+}
