@@ -24,7 +24,7 @@ pub struct Issuers {
 #[derive(Clone)]
 pub(super) enum Issuer {
     /// The built-in authority, for one organization.
-    BuiltIn { organization: Organization, id: Arc<str>, key: Arc<Key> },
+    BuiltIn { organization: Organization, keys: BuiltInKeys },
     /// Another one.
     Outside {
         /// The tenant in its name, where there is one.
@@ -32,6 +32,9 @@ pub(super) enum Issuer {
         issuer: Arc<Outside>,
     },
 }
+
+/// The keys of the built-in authority by their ids; a handful.
+type BuiltInKeys = Arc<[(String, Arc<Key>)]>;
 
 /// What is known about an outside issuer.
 pub(super) struct Outside {
@@ -50,8 +53,9 @@ impl Issuers {
         authority: &Authority,
         organizations: impl IntoIterator<Item = Organization>,
     ) -> Self {
-        let id = Arc::<str>::from(authority.key().id.as_str());
-        let key = Arc::new(Key::built_in(ALGORITHM, authority.key().public.clone()));
+        let keys = authority.key().verifying().iter();
+        let keys = keys.map(|key| (key.id.clone(), Arc::new(Key::built_in(ALGORITHM, key.public.clone()))));
+        let keys: BuiltInKeys = keys.collect();
         for organization in organizations {
             for version in [TokenVersion::V1, TokenVersion::V2] {
                 let names = [
@@ -59,8 +63,8 @@ impl Issuers {
                     issuer_name(LOCAL_ISSUER, organization, version),
                 ];
                 for name in names {
-                    let (id, key) = (Arc::clone(&id), Arc::clone(&key));
-                    self.by_name.insert(name, Issuer::BuiltIn { organization, id, key });
+                    let keys = Arc::clone(&keys);
+                    self.by_name.insert(name, Issuer::BuiltIn { organization, keys });
                 }
             }
         }
@@ -106,8 +110,10 @@ impl Issuer {
     /// The key with this id.
     pub(super) async fn key(&self, id: &str, now: Timestamp) -> Result<Arc<Key>, TokenRefused> {
         match self {
-            Self::BuiltIn { id: known, key, .. } if **known == *id => Ok(Arc::clone(key)),
-            Self::BuiltIn { .. } => Err(TokenRefused::Key),
+            Self::BuiltIn { keys, .. } => {
+                let known = keys.iter().find(|(known, _)| known == id);
+                known.map(|(_, key)| Arc::clone(key)).ok_or(TokenRefused::Key)
+            }
             Self::Outside { issuer, .. } => issuer.provider.key(id, now).await.map_err(|error| match error {
                 NoKey::Unknown => TokenRefused::Key,
                 NoKey::Unavailable => TokenRefused::KeysUnavailable,

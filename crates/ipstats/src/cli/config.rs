@@ -1,6 +1,7 @@
 //! `ipstats config`: check or show the configuration.
 
 use super::{PlaceArgs, output};
+use crate::auth::SigningKey;
 use crate::config::{AuditDestination, Config, SharedLimits};
 use crate::http::Identity;
 use anyhow::{Context, ensure};
@@ -52,6 +53,9 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         ensure!(folder.is_dir(), "audit_log: there is no folder {}", folder.display());
+    }
+    if let Some(file) = &config.signing_key_file {
+        SigningKey::load(file)?;
     }
     if let Some(shared) = &config.rate_limits_shared {
         check_shared(shared)?;

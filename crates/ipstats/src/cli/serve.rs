@@ -132,7 +132,7 @@ fn serve_rereading(
 ) -> anyhow::Result<ExitCode> {
     let identity = config.tls.as_ref().map(Identity::load).transpose()?;
     let tls = identity.map(Tls::new);
-    let key = SigningKey::load_or_create(&config.data_dir)?;
+    let key = SigningKey::find(config.signing_key_file.as_deref(), &config.data_dir)?;
     let store = Arc::new(Store::open(config, &clock)?);
     look_at_clock(&store, &clock);
     let maintained = (Arc::clone(&store), clock.clone());

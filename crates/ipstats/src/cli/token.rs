@@ -1,7 +1,7 @@
 //! `ipstats token`: a token of the built-in authority.
 
 use super::{BAD_USAGE, PlaceArgs, first_start_note, output};
-use crate::auth::{Authority, LOCAL_ISSUER, SigningKey, TokenVersion};
+use crate::auth::{Authority, LOCAL_ISSUER, SigningKey, SigningKeyError, TokenVersion};
 use crate::clock::Clock;
 use crate::config::{Application, Config};
 use anyhow::{Context, bail};
@@ -46,13 +46,19 @@ pub fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A token for `application`, signed with the key in the data folder (made where missing), valid for an hour from now.
+/// A token for `application`, signed with the key of `signing_key_file` or the data folder (made where missing), valid for an hour from now.
 /// Needs no lock on the data folder: works while the service runs.
 pub fn issue(config: &Config, application: &Application) -> anyhow::Result<String> {
     let audience = config.audiences.first().context("no audience is configured: set `audiences`")?;
-    let authority = Authority::new(SigningKey::load_or_create(&config.data_dir)?, LOCAL_ISSUER);
+    let authority = authority(config)?;
     let token = authority.issue(application, TokenVersion::V1, audience, Clock::System.now())?;
     Ok(token.text)
+}
+
+/// The authority of whoever has the configuration.
+fn authority(config: &Config) -> Result<Authority, SigningKeyError> {
+    let key = SigningKey::find(config.signing_key_file.as_deref(), &config.data_dir)?;
+    Ok(Authority::new(key, LOCAL_ISSUER))
 }
 
 fn issue_for_user(config: &Config, application: &Application, name: &str) -> anyhow::Result<String> {
@@ -65,7 +71,7 @@ fn issue_for_user(config: &Config, application: &Application, name: &str) -> any
     if scopes.is_empty() {
         bail!("users cannot sign in to {:?}: give it delegated_permissions", application.name);
     }
-    let authority = Authority::new(SigningKey::load_or_create(&config.data_dir)?, LOCAL_ISSUER);
+    let authority = authority(config)?;
     let now = Clock::System.now();
     Ok(authority.issue_for_user(application, user, scopes, TokenVersion::V1, audience, now)?.text)
 }

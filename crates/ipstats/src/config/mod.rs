@@ -107,6 +107,8 @@ pub struct Config {
     pub unknown_ip: UnknownIp,
     /// The audiences that tokens may be made out to.
     pub audiences: Vec<String>,
+    /// The key of the built-in authority, where it is in a file that replicas share and not in the data folder.
+    pub signing_key_file: Option<PathBuf>,
     /// How often an application may call an operation; nothing limits it where this is empty.
     pub rate_limits: Vec<RateLimit>,
     /// Where replicas of the service count calls together; each for itself unless told.
@@ -211,6 +213,7 @@ impl Config {
         let unknown_ip = root.read("unknown_ip").unwrap_or_default();
         let audiences = read_filled(&mut root, "audiences").map(values::Name::texts);
         let audiences = audiences.unwrap_or_else(|| DEFAULT_AUDIENCES.map(str::to_owned).to_vec());
+        let signing_key_file = root.read_path("signing_key_file", folder);
         let rate_limits = rate_limit::read(&mut root);
         let redis_password = reader.variable("IPSTATS_RATE_LIMITS_SHARED_PASSWORD");
         let rate_limits_shared = rate_limits_shared::read(&mut root, redis_password, folder);
@@ -247,6 +250,7 @@ impl Config {
             accept_lost_batches: flags.accept_lost_batches,
             unknown_ip,
             audiences,
+            signing_key_file,
             rate_limits,
             rate_limits_shared,
             audit_log,

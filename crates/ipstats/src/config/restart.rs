@@ -12,6 +12,8 @@ impl Config {
             ("store", self.store != other.store),
             ("memory", self.memory_bytes_max != other.memory_bytes_max),
             ("rate_limits_shared", self.rate_limits_shared != other.rate_limits_shared),
+            // Another file is taken up; the key of the data folder is looked for at the start only.
+            ("signing_key_file", self.signing_key_file.is_some() && other.signing_key_file.is_none()),
             ("log.level", self.log_level != other.log_level),
             ("log.format", self.log_format != other.log_format),
             // Another certificate is taken up; whether there is TLS at all is not.

@@ -24,6 +24,8 @@ struct Shown<'a> {
     memory: String,
     unknown_ip: String,
     audiences: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_key_file: Option<&'a Path>,
     rate_limits: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_log: Option<String>,
@@ -266,6 +268,7 @@ impl Config {
             memory: ByteCount(self.memory_bytes_max).to_string(),
             unknown_ip: self.unknown_ip.to_string(),
             audiences: &self.audiences,
+            signing_key_file: self.signing_key_file.as_deref(),
             rate_limits: rate_limit::shown(&self.rate_limits),
             audit_log: self.audit_log.as_ref().map(ToString::to_string),
             metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),

@@ -4,8 +4,8 @@ use super::ingest::Accounts;
 use super::public_urls::PublicUrls;
 use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
-    Authority, Figures, IngestKeys, IssuerFigures, Issuers, Registry, Roles, SecretProofs, SigningKey, Trust,
-    Verifier,
+    Authority, Figures, IngestKeys, IssuerFigures, Issuers, Registry, Roles, SecretProofs, SigningKey,
+    SigningKeyError, Trust, Verifier,
 };
 use crate::clock::Clock;
 use crate::config::{
@@ -42,6 +42,7 @@ pub struct App {
     audit: ArcSwapOption<AuditLog>,
     accounts: Accounts,
     acknowledgements: AtomicU64,
+    /// The one that the service began with.
     key: SigningKey,
     /// The URL of the address listened on.
     of_address: PublicUrl,
@@ -55,6 +56,17 @@ pub enum AppError {
     /// There is no randomness.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// The service cannot go on with another configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The key of the built-in authority cannot be read again.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -144,13 +156,15 @@ impl App {
 
     /// Goes on with another configuration, all of it but for what takes a restart. Calls that were counted stay
     /// counted, and the file of the audit log is opened again. What fails, fails before anything is changed.
-    pub fn reload(&self, config: &Config) -> Result<(), AuditError> {
+    pub fn reload(&self, config: &Config) -> Result<(), ReloadError> {
+        let key = config.signing_key_file.as_deref().map(SigningKey::load).transpose()?;
+        let key = key.as_ref().unwrap_or(&self.key);
         self.reload_audit(config.audit_log.as_ref())?;
         self.limiter.set_limits(&config.rate_limits);
         self.accounts.of_all(&config.ingest_sources);
         let before = self.snapshot();
         let before = Some(before.verifier.issuers());
-        let snapshot = Snapshot::new(config, &self.key, &self.of_address, &self.auth_figures, before);
+        let snapshot = Snapshot::new(config, key, &self.of_address, &self.auth_figures, before);
         self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }

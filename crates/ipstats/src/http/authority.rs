@@ -85,7 +85,7 @@ pub(super) async fn authorize(_known: Tenant) -> TokenError {
     security(())
 )]
 pub(super) async fn keys(State(app): State<Arc<App>>, _known: Tenant) -> Json<JwkSet> {
-    Json(JwkSet { keys: vec![app.snapshot().authority.key().jwk().clone()] })
+    Json(JwkSet { keys: app.snapshot().authority.key().jwks().cloned().collect() })
 }
 
 fn configuration(

@@ -35,7 +35,7 @@ mod token_form;
 mod trail;
 mod watch;
 
-pub use app::{App, AppError};
+pub use app::{App, AppError, ReloadError};
 pub use entrance::Entrance;
 pub use operator::operator_router;
 pub use operator_socket::{OperatorSocket, SocketError};

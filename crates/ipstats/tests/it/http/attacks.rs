@@ -17,7 +17,7 @@ fn good_claims() -> Value {
 }
 
 fn good_header() -> Header {
-    Header { kid: KEY.0.jwk().common.key_id.clone(), ..Header::new(Algorithm::RS256) }
+    Header { kid: KEY.0.jwks().next().unwrap().common.key_id.clone(), ..Header::new(Algorithm::RS256) }
 }
 
 fn sign(header: &Header, claims: &Value) -> String {
@@ -64,7 +64,7 @@ async fn the_token_that_the_attacks_start_from_is_good() {
 async fn alg_none() {
     let app = app();
     for alg in ["none", "None", ""] {
-        let header = json!({"alg": alg, "typ": "JWT", "kid": KEY.0.jwk().common.key_id});
+        let header = json!({"alg": alg, "typ": "JWT", "kid": KEY.0.jwks().next().unwrap().common.key_id});
         let unsigned = format!("{}.{}.", part(&header), part(&good_claims()));
         assert_refused(&app, &unsigned, "malformed").await;
     }
@@ -74,8 +74,9 @@ async fn alg_none() {
 async fn hs256_with_the_public_key_as_secret() {
     let app = app();
     let header = Header { kid: good_header().kid, ..Header::new(Algorithm::HS256) };
-    let published = serde_json::to_string(KEY.0.jwk()).unwrap();
-    let modulus = serde_json::to_value(KEY.0.jwk()).unwrap()["n"].as_str().unwrap().to_owned();
+    let published = serde_json::to_string(KEY.0.jwks().next().unwrap()).unwrap();
+    let modulus =
+        serde_json::to_value(KEY.0.jwks().next().unwrap()).unwrap()["n"].as_str().unwrap().to_owned();
     for secret in
         [published.as_bytes(), modulus.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(&modulus).unwrap()]
     {
@@ -199,12 +200,12 @@ async fn jku_and_jwk_headers_are_ignored() {
     let key = EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap();
     let header = Header {
         jku: Some("http://127.0.0.1:1/keys".to_owned()),
-        jwk: Some(attacker.jwk().clone()),
+        jwk: Some(attacker.jwks().next().unwrap().clone()),
         x5u: Some("http://127.0.0.1:1/certificate".to_owned()),
         ..good_header()
     };
     assert_refused(&app, &encode(&header, &good_claims(), &key).unwrap(), "signature").await;
-    let header = Header { kid: attacker.jwk().common.key_id.clone(), ..header };
+    let header = Header { kid: attacker.jwks().next().unwrap().common.key_id.clone(), ..header };
     assert_refused(&app, &encode(&header, &good_claims(), &key).unwrap(), "known key").await;
 }
 

@@ -15,7 +15,7 @@ async fn the_configuration_leads_to_the_issuer_and_the_keys() {
         let keys = answer.json()["jwks_uri"].as_str().unwrap().to_owned();
         let keys = keys.strip_prefix("https://api.example.org").unwrap();
         let keys = app.send(get(keys).body(Body::empty()).unwrap()).await.json();
-        assert_eq!(keys["keys"], json!([KEY.0.jwk()]));
+        assert_eq!(keys["keys"], json!([KEY.0.jwks().next().unwrap()]));
         let token = answer.json()["token_endpoint"].as_str().unwrap().to_owned();
         let token = get(token.strip_prefix("https://api.example.org").unwrap()).method(Method::POST);
         let answer = app.send(token.body(Body::empty()).unwrap()).await;

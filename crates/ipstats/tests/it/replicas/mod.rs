@@ -3,12 +3,13 @@
 mod decisions;
 mod limiter;
 mod redis;
+mod three;
 
 use ipstats::config::RateLimit;
 use ipstats::limit::CallKey;
 use ipstats::operation::Operation;
 use ipstats_model::Organization;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that anything is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -20,4 +21,12 @@ fn limits(texts: &[&str]) -> Vec<RateLimit> {
 fn key(application: &str) -> CallKey<'_> {
     let organization = Organization::from_bytes([1; 16]);
     CallKey { organization, application, operation: Operation::IpStats }
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < WAIT_MAX, "not within {WAIT_MAX:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
