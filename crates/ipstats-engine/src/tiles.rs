@@ -4,8 +4,9 @@ use crate::disk::{Disk, Level};
 use crate::error::StoreError;
 use crate::state::IpState;
 use crate::tile;
+use foldhash::quality::RandomState;
 use ipstats_model::{CanonicalIp, Organization};
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use std::sync::Arc;
 
 /// Decoded tiles of the IPs that are asked for, recent and base in one.
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// only questions of that generation. A tile read while a flush was writing holds at least what it held before, and the
 /// head being flushed still answers those questions; after the flush the entry is not used again.
 pub(crate) struct TileCache {
-    cache: Cache<(Organization, CanonicalIp), Cached, StateWeight>,
+    cache: Cache<(Organization, CanonicalIp), Cached, StateWeight, RandomState>,
 }
 
 #[derive(Clone)]
@@ -35,7 +36,8 @@ const TYPICAL_ENTRY_BYTES: u64 = 1024;
 impl TileCache {
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let entries = usize::try_from(capacity_bytes / TYPICAL_ENTRY_BYTES).unwrap_or(usize::MAX);
-        Self { cache: Cache::with_weighter(entries, capacity_bytes, StateWeight) }
+        let (hasher, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+        Self { cache: Cache::with(entries, capacity_bytes, StateWeight, hasher, lifecycle) }
     }
 
     /// What the tiles of an IP hold, as of flush `generation` at least.

@@ -111,11 +111,25 @@ impl Day {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_second(self.0) {
-            Ok(time) => write!(f, "{time:.0}"),
-            Err(_) => write!(f, "epoch{:+}s", self.0),
-        }
+        let Ok(time) = jiff::Timestamp::from_second(self.0) else {
+            return write!(f, "epoch{:+}s", self.0);
+        };
+        let date_time = jiff::tz::Offset::UTC.to_datetime(time);
+        let Ok(year) = u16::try_from(date_time.year()) else { return write!(f, "{time:.0}") };
+        // Digit by digit: each answer shows two times, and each line of the audit log one.
+        let [[a, b], [c, d]] = [year / 100, year % 100].map(two_digits);
+        let parts =
+            [date_time.month(), date_time.day(), date_time.hour(), date_time.minute(), date_time.second()];
+        let [[e, g], [h, i], [j, k], [l, m], [n, o]] =
+            parts.map(|part| two_digits(part.unsigned_abs().into()));
+        let text = [a, b, c, d, b'-', e, g, b'-', h, i, b'T', j, k, b':', l, m, b':', n, o, b'Z'];
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// The last two decimal digits.
+fn two_digits(number: u16) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or_default())
 }
 
 impl fmt::Display for Day {
@@ -141,6 +155,7 @@ impl FromStr for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn fractions_and_offsets_are_truncated_to_utc_seconds() {
@@ -153,6 +168,20 @@ mod tests {
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("2017-08-29T13:32:59".parse::<Timestamp>().is_err(), "a time without a zone is ambiguous");
+    }
+
+    proptest! {
+        /// As the library shows them: from before the year 0 to the year 9999, and what has no date.
+        #[test]
+        fn times_are_shown_as_a_library_shows_them(second in prop_oneof![
+            -70_000_000_000_i64..260_000_000_000, 0_i64..=4_294_967_295, any::<i64>()
+        ]) {
+            let expected = match jiff::Timestamp::from_second(second) {
+                Ok(time) => format!("{time:.0}"),
+                Err(_) => format!("epoch{second:+}s"),
+            };
+            prop_assert_eq!(Timestamp::from_second(second).to_string(), expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! can have no answer. Shared by the HTTP service and by `ipstats stats --json`, which print the same bytes.
 
 use crate::config::UnknownIp;
-use crate::flat_json::FlatObject;
+use crate::flat_json::{FlatObject, key};
 use ipstats_model::{CanonicalIp, InvalidIpAddress, IpStatistics};
 use utoipa::ToSchema;
 
@@ -116,16 +116,16 @@ impl Answer {
     pub fn to_json(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(JSON_BYTES_EXPECTED);
         let mut object = FlatObject::begin(&mut text);
-        object.text_if_any("@odata.context", self.context.as_deref());
-        object.text_if_any("@odata.type", self.odata_type);
-        object.text("ipAddress", Some(&self.ip_address));
-        object.text("orgPrevalence", Some(&self.org_prevalence));
-        object.text_if_any("organizationPrevalence@odata.type", self.organization_prevalence_type);
-        object.number("organizationPrevalence", Some(self.organization_prevalence));
-        object.text_if_any("orgFirstSeen@odata.type", self.org_first_seen_type);
-        object.text("orgFirstSeen", self.org_first_seen.as_deref());
-        object.text_if_any("orgLastSeen@odata.type", self.org_last_seen_type);
-        object.text("orgLastSeen", self.org_last_seen.as_deref());
+        object.text_if_any(key!("@odata.context"), self.context.as_deref());
+        object.text_if_any(key!("@odata.type"), self.odata_type);
+        object.text(key!("ipAddress"), Some(&self.ip_address));
+        object.text(key!("orgPrevalence"), Some(&self.org_prevalence));
+        object.text_if_any(key!("organizationPrevalence@odata.type"), self.organization_prevalence_type);
+        object.number(key!("organizationPrevalence"), Some(self.organization_prevalence));
+        object.text_if_any(key!("orgFirstSeen@odata.type"), self.org_first_seen_type);
+        object.text(key!("orgFirstSeen"), self.org_first_seen.as_deref());
+        object.text_if_any(key!("orgLastSeen@odata.type"), self.org_last_seen_type);
+        object.text(key!("orgLastSeen"), self.org_last_seen.as_deref());
         object.end();
         text
     }

@@ -1,24 +1,44 @@
 //! Objects of JSON that are written field by field: answers, and lines of the audit log. There are many of them, and
 //! little in them needs escaping; a serializer that has to expect anything takes several times as long.
 
-/// An object that is being written, behind what is in `text` already. Keys are written as they are.
+/// A key as it stands in front of its value: `key!("ipAddress")`.
+#[derive(Debug, Clone, Copy)]
+pub struct Key(&'static str);
+
+impl Key {
+    /// Made by [`key!`]: a comma, the name in quotes, a colon.
+    pub const fn prepared(text: &'static str) -> Self {
+        Self(text)
+    }
+}
+
+/// The key with a name, which is written as it is.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::flat_json::Key::prepared(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
+
+/// An object that is being written, behind what is in `text` already.
 pub struct FlatObject<'a> {
     text: &'a mut Vec<u8>,
-    is_empty: bool,
+    start: usize,
 }
 
 impl<'a> FlatObject<'a> {
     /// An object without fields.
     pub fn begin(text: &'a mut Vec<u8>) -> Self {
-        text.push(b'{');
-        Self { text, is_empty: true }
+        Self { start: text.len(), text }
     }
 
     /// A field that is a text, or null.
-    pub fn text(&mut self, key: &str, value: Option<&str>) {
+    #[inline]
+    pub fn text(&mut self, key: Key, value: Option<&str>) {
         self.key(key);
         match value {
             Some(value) if is_plain(value) => {
+                self.text.reserve(value.len() + QUOTES_BYTES);
                 self.text.push(b'"');
                 self.text.extend_from_slice(value.as_bytes());
                 self.text.push(b'"');
@@ -28,28 +48,33 @@ impl<'a> FlatObject<'a> {
     }
 
     /// A field that is a text, or not there.
-    pub fn text_if_any(&mut self, key: &str, value: Option<&str>) {
+    #[inline]
+    pub fn text_if_any(&mut self, key: Key, value: Option<&str>) {
         if value.is_some() {
             self.text(key, value);
         }
     }
 
     /// A field that is a number, or null.
-    pub fn number(&mut self, key: &str, value: Option<u64>) {
+    #[inline]
+    pub fn number(&mut self, key: Key, value: Option<u64>) {
         self.key(key);
         self.value(&value);
     }
 
     /// The object is complete.
     pub fn end(self) {
+        match self.text.get_mut(self.start) {
+            // In front of the first key there is a brace, and no comma.
+            Some(comma) => *comma = b'{',
+            None => self.text.push(b'{'),
+        }
         self.text.push(b'}');
     }
 
-    fn key(&mut self, key: &str) {
-        self.text.extend_from_slice(if self.is_empty { b"\"" } else { b",\"" });
-        self.is_empty = false;
-        self.text.extend_from_slice(key.as_bytes());
-        self.text.extend_from_slice(b"\":");
+    #[inline]
+    fn key(&mut self, key: Key) {
+        self.text.extend_from_slice(key.0.as_bytes());
     }
 
     fn value(&mut self, value: &impl serde::Serialize) {
@@ -58,6 +83,9 @@ impl<'a> FlatObject<'a> {
         debug_assert!(written.is_ok(), "{written:?}");
     }
 }
+
+/// Of the two quotes around a text.
+const QUOTES_BYTES: usize = 2;
 
 /// Whether a text stands in JSON as it is (RFC 8259, section 7).
 fn is_plain(text: &str) -> bool {
@@ -77,12 +105,19 @@ mod tests {
         fn what_is_written_is_read(first in any::<Option<String>>(), second in any::<Option<u64>>(), third in ".*") {
             let mut text = Vec::new();
             let mut object = FlatObject::begin(&mut text);
-            object.text("first", first.as_deref());
-            object.number("second", second);
-            object.text("@third", Some(&third));
+            object.text(key!("first"), first.as_deref());
+            object.number(key!("second"), second);
+            object.text(key!("@third"), Some(&third));
             object.end();
             let read: serde_json::Value = serde_json::from_slice(&text).unwrap();
             prop_assert_eq!(read, json!({"first": first, "second": second, "@third": third}));
         }
+    }
+
+    #[test]
+    fn an_object_without_fields_stands_behind_what_there_is() {
+        let mut text = b"[".to_vec();
+        FlatObject::begin(&mut text).end();
+        assert_eq!(text, b"[{}");
     }
 }

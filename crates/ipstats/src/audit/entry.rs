@@ -2,7 +2,7 @@
 
 use crate::auth::Caller;
 use crate::config::IngestSource;
-use crate::flat_json::FlatObject;
+use crate::flat_json::{FlatObject, key};
 use crate::operation::Operation;
 use ipstats_model::{CanonicalIp, IpText, Organization, OrganizationText, Timestamp};
 use std::fmt::Write;
@@ -94,6 +94,9 @@ pub enum Asked {
     Text(String),
 }
 
+/// A time as lines show it: `2017-08-29T13:32:59.007Z`.
+const TIME_BYTES: usize = 24;
+
 impl Entry {
     /// Appends the line to `text`, its end included. Its fields are what operators' queries name: they are added to, and
     /// never renamed.
@@ -105,24 +108,24 @@ impl Entry {
             None => (None, None, None),
         };
         let mut line = FlatObject::begin(text);
-        line.text("time", Some(&time_of(self.unix_millis)));
-        line.text("operation", Some(self.operation.name()));
+        line.text(key!("time"), Some(&time_of(self.unix_millis)));
+        line.text(key!("operation"), Some(self.operation.name()));
         line.text(
-            "organization",
+            key!("organization"),
             actor.map(|actor| actor.organization().text()).as_ref().map(OrganizationText::as_str),
         );
-        line.text("application", actor.and_then(Actor::application));
-        line.text("user", actor.and_then(Actor::user));
+        line.text(key!("application"), actor.and_then(Actor::application));
+        line.text(key!("user"), actor.and_then(Actor::user));
         line.text(
-            "client",
+            key!("client"),
             self.client.map(|client| CanonicalIp::from(client).text()).as_ref().map(IpText::as_str),
         );
-        line.text("ip", ip.as_ref().map(IpText::as_str).or(sent));
-        line.number("lookBackHours", look_back_hours.map(u64::from));
-        line.number("status", self.status.map(u64::from));
-        line.text("code", self.code);
-        line.text("target", self.target.map(|target| target.to_string()).as_deref());
-        line.number("micros", Some(self.micros));
+        line.text(key!("ip"), ip.as_ref().map(IpText::as_str).or(sent));
+        line.number(key!("lookBackHours"), look_back_hours.map(u64::from));
+        line.number(key!("status"), self.status.map(u64::from));
+        line.text(key!("code"), self.code);
+        line.text(key!("target"), self.target.map(|target| target.to_string()).as_deref());
+        line.number(key!("micros"), Some(self.micros));
         line.end();
         text.push(b'\n');
     }
@@ -130,9 +133,15 @@ impl Entry {
 
 /// Milliseconds since the epoch as RFC 3339 shows them.
 fn time_of(unix_millis: i64) -> String {
-    let mut text = Timestamp::from_second(unix_millis.div_euclid(1000)).to_string();
+    let mut text = String::with_capacity(TIME_BYTES);
+    let _ = write!(text, "{}", Timestamp::from_second(unix_millis.div_euclid(1000)));
     text.truncate(text.trim_end_matches('Z').len());
-    let _ = write!(text, ".{:03}Z", unix_millis.rem_euclid(1000));
+    let millis = unix_millis.rem_euclid(1000).unsigned_abs();
+    let digits = [millis / 100, millis / 10, millis]
+        .map(|number| char::from(b'0' + u8::try_from(number % 10).unwrap_or_default()));
+    text.push('.');
+    text.extend(digits);
+    text.push('Z');
     text
 }
 

@@ -194,11 +194,6 @@ impl App {
         self.audit.load().as_ref().map(|log| log.figures())
     }
 
-    /// Whether there is an audit log.
-    pub(super) fn is_audited(&self) -> bool {
-        self.audit.load().is_some()
-    }
-
     /// The URL of the service where a request does not tell.
     pub fn base_url(&self) -> String {
         self.snapshot().public_urls.first().to_string()

@@ -1,6 +1,6 @@
 //! The bearer token of a request, and the caller behind it.
 
-use super::app::App;
+use super::app::{App, Snapshot};
 use super::error::ApiError;
 use super::trail::Trail;
 use crate::audit::Actor;
@@ -11,9 +11,13 @@ use std::sync::Arc;
 
 /// The caller of a request whose token was verified, noted in its trail. It has no permission yet: each operation asks for
 /// its own.
-pub(super) async fn caller(app: &App, headers: &HeaderMap, trail: &Trail) -> Result<Arc<Caller>, ApiError> {
+pub(super) async fn caller(
+    app: &App,
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    trail: &Trail,
+) -> Result<Arc<Caller>, ApiError> {
     let token = bearer_token(headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
-    let snapshot = app.whole_snapshot();
     let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
     trail.note_actor(Actor::Caller(Arc::clone(&caller)));
     Ok(caller)

@@ -11,8 +11,7 @@ use crate::answer::Answer;
 use crate::auth::Permission;
 use crate::operation::Operation;
 use axum::extract::{Request, State};
-use axum::http::Uri;
-use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, Uri};
 use axum::response::Response;
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use percent_encoding::percent_decode_str;
@@ -42,23 +41,39 @@ use std::sync::Arc;
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let trail = Trail::of(request.extensions());
-    answer(&app, &trail, &request.into_parts().0).await
+    answer(&app, &trail, Head::of(&request)).await
+}
+
+/// What of a request is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn of(request: &'a Request) -> Self {
+        Self { uri: request.uri(), headers: request.headers(), extensions: request.extensions() }
+    }
 }
 
 /// The answer to a request whose path is that of [`get`].
-pub(super) async fn answer(app: &App, trail: &Trail, head: &Parts) -> Result<Response, ApiError> {
-    let caller = bearer::caller(app, &head.headers, trail).await?;
+pub(super) async fn answer(app: &App, trail: &Trail, head: Head<'_>) -> Result<Response, ApiError> {
+    let Head { uri, headers, extensions } = head;
+    let snapshot = app.whole_snapshot();
+    let caller = bearer::caller(app, &snapshot, headers, trail).await?;
     quota::spend(app, &caller, Operation::IpStats).await?;
     caller.require(Permission::IpReadAll)?;
-    let ip = ip_in(&head.uri)?;
-    odata::check_version(&head.headers)?;
-    let (look_back, options) = query_of(&head.uri)?;
-    let metadata = options.metadata(&head.headers)?;
+    let ip = ip_in(uri)?;
+    odata::check_version(headers)?;
+    let (look_back, options) = query_of(uri)?;
+    let metadata = options.metadata(headers)?;
     trail.note_question(ip, look_back);
     let window = Window::ending_at(app.data_clock.now(), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
-    let answer = Answer::new(ip, statistics, app.snapshot().unknown_ip)?;
-    let url = || AskedUrl::of(&head.extensions, app);
+    let answer = Answer::new(ip, statistics, snapshot.unknown_ip)?;
+    let url = || AskedUrl::of(extensions, &snapshot);
     let answer = match metadata {
         Metadata::None => answer,
         Metadata::Minimal => answer.with_context(url().as_str()),

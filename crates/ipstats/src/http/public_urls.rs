@@ -1,6 +1,6 @@
 //! The public URLs of the service, and which of them a request was made to.
 
-use super::app::App;
+use super::app::{App, Snapshot};
 use crate::config::{PublicUrl, Scheme};
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
@@ -66,9 +66,9 @@ pub(super) fn without_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str>
 
 impl AskedUrl {
     /// The one that the entrance found for a request, or the first where it had no choice.
-    pub(super) fn of(extensions: &Extensions, app: &App) -> Self {
+    pub(super) fn of(extensions: &Extensions, snapshot: &Snapshot) -> Self {
         let told = extensions.get::<Self>().cloned();
-        told.unwrap_or_else(|| Self::untold(&app.snapshot().public_urls))
+        told.unwrap_or_else(|| Self::untold(&snapshot.public_urls))
     }
 
     /// A request that does not tell.
@@ -89,7 +89,7 @@ impl FromRequestParts<Arc<App>> for AskedUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.extensions, app))
+        Ok(Self::of(&parts.extensions, &app.snapshot()))
     }
 }
 

@@ -18,7 +18,9 @@ use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tower::Service;
 
@@ -72,7 +74,8 @@ pub(super) async fn answer(
 /// The answer of the routes. The one question that is asked all the time need not be looked up there.
 async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> Response {
     if watched.operation == Operation::IpStats && request.method() == Method::GET {
-        return ip_stats::answer(&watched.app, &watched.trail, &request.into_parts().0).await.into_response();
+        let head = ip_stats::Head::of(&request);
+        return ip_stats::answer(&watched.app, &watched.trail, head).await.into_response();
     }
     request.extensions_mut().insert(watched.trail.clone());
     match routes.call(request).await {
@@ -84,10 +87,12 @@ async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> 
 /// What `answer` becomes, or why there is none.
 async fn surely(operation: Operation, answer: impl Future<Output = Response>) -> Response {
     // The panic itself is logged by the panic hook; the client learns nothing of it.
-    let answer = AssertUnwindSafe(answer).catch_unwind();
-    let answer = match operation {
-        Operation::Ingest => Ok(answer.await),
-        _ => tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answer).await,
+    let mut answer = pin!(AssertUnwindSafe(answer).catch_unwind());
+    let answer = match futures_util::poll!(answer.as_mut()) {
+        // Most answers are there at once, and nobody has to look at a clock for them.
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending if operation == Operation::Ingest => Ok(answer.await),
+        Poll::Pending => tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), answer).await,
     };
     match answer {
         Ok(Ok(response)) => response,
@@ -197,7 +202,7 @@ impl Watched {
                 )
             };
         }
-        let is_told = self.operation.is_decision() && self.app.is_audited();
+        let is_told = self.place.is_some();
         match (status, failure) {
             (Some(status @ 500..), Some(Failure { target, code, detail, is_crowding: true })) => {
                 event!(warn, status, code, %target, "{detail}");

@@ -16,7 +16,11 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
+use std::sync::OnceLock;
 use std::time::Duration;
+
+/// The status of most answers.
+const OK: u16 = 200;
 
 /// Upper bounds of the buckets of latencies, in seconds: from an answer out of memory to the longest wait there is.
 const LATENCY_SECONDS: [f64; 15] =
@@ -28,6 +32,8 @@ pub struct Metrics {
     latencies: Family<OperationLabels, Histogram, fn() -> Histogram>,
     /// The same, by the index of the operation.
     latencies_by_index: [Histogram; Operation::ALL.len()],
+    /// The requests that were answered as most are, by the index of the operation.
+    fine_by_index: [OnceLock<Counter>; Operation::ALL.len()],
     rate_limited: Family<OrganizationLabels, Counter>,
     records: Family<RecordLabels, Counter>,
     started_unix_millis: i64,
@@ -75,6 +81,7 @@ impl Metrics {
                 latencies.get_or_create_owned(&OperationLabels { operation: operation.name() })
             }),
             latencies,
+            fine_by_index: Default::default(),
             rate_limited: Family::default(),
             records: Family::default(),
             started_unix_millis: unix_millis,
@@ -84,7 +91,12 @@ impl Metrics {
     /// Counts a request that was answered with `status`; 499 stands for a client that went away before.
     pub fn count_request(&self, operation: Operation, status: u16, latency: Duration) {
         let labels = RequestLabels { operation: operation.name(), status: status.into() };
-        self.requests.get_or_create(&labels).inc();
+        match self.fine_by_index.get(operation as usize) {
+            Some(fine) if status == OK => {
+                fine.get_or_init(|| self.requests.get_or_create_owned(&labels)).inc();
+            }
+            _ => _ = self.requests.get_or_create(&labels).inc(),
+        }
         if let Some(latencies) = self.latencies_by_index.get(operation as usize) {
             latencies.observe(latency.as_secs_f64());
         }
