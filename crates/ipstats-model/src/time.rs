@@ -117,12 +117,16 @@ impl fmt::Display for Timestamp {
         let date_time = jiff::tz::Offset::UTC.to_datetime(time);
         let Ok(year) = u16::try_from(date_time.year()) else { return write!(f, "{time:.0}") };
         // Digit by digit: each answer shows two times, and each line of the audit log one.
-        let [[a, b], [c, d]] = [year / 100, year % 100].map(two_digits);
-        let parts =
+        let rest =
             [date_time.month(), date_time.day(), date_time.hour(), date_time.minute(), date_time.second()];
-        let [[e, g], [h, i], [j, k], [l, m], [n, o]] =
-            parts.map(|part| two_digits(part.unsigned_abs().into()));
-        let text = [a, b, c, d, b'-', e, g, b'-', h, i, b'T', j, k, b':', l, m, b':', n, o, b'Z'];
+        let [month, day, hour, minute, second] = rest.map(|number| number.unsigned_abs().into());
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let numbers = [year / 100, year % 100, month, day, hour, minute, second];
+        for (place, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(numbers) {
+            if let Some(digits) = text.get_mut(place..place + 2) {
+                digits.copy_from_slice(&two_digits(number));
+            }
+        }
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }

@@ -119,7 +119,7 @@ impl Answer {
         object.text_if_any(key!("@odata.context"), self.context.as_deref());
         object.text_if_any(key!("@odata.type"), self.odata_type);
         object.text(key!("ipAddress"), Some(&self.ip_address));
-        object.text(key!("orgPrevalence"), Some(&self.org_prevalence));
+        object.plain(key!("orgPrevalence"), Some(&self.org_prevalence));
         object.text_if_any(key!("organizationPrevalence@odata.type"), self.organization_prevalence_type);
         object.number(key!("organizationPrevalence"), Some(self.organization_prevalence));
         object.text_if_any(key!("orgFirstSeen@odata.type"), self.org_first_seen_type);

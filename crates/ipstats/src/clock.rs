@@ -24,6 +24,23 @@ pub enum Clock {
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicI64>);
 
+/// One look at the time of day and at the time that passed: a request takes it when it comes, and all that looks at the
+/// clock on its way to an answer sees the same time.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Milliseconds since the epoch.
+    pub unix_millis: i64,
+    /// The time since some fixed point, as [`Clock::elapsed`] tells it.
+    pub elapsed: Duration,
+}
+
+impl Moment {
+    /// The time of day, in whole seconds.
+    pub const fn timestamp(self) -> Timestamp {
+        Timestamp::from_second(self.unix_millis.div_euclid(1000))
+    }
+}
+
 impl Clock {
     /// The clock of `--as-of`: pinned where a time is given, else the system's.
     pub fn as_of(pinned: Option<Timestamp>) -> Self {
@@ -46,6 +63,19 @@ impl Clock {
         match self {
             Self::System => i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX),
             Self::Pinned(_) | Self::Manual(_) => self.now().second().saturating_mul(1000),
+        }
+    }
+
+    /// Now.
+    pub fn moment(&self) -> Moment {
+        Moment { unix_millis: self.unix_millis(), elapsed: self.elapsed() }
+    }
+
+    /// What this clock shows at a moment that the system's clock was looked at.
+    pub fn at(&self, moment: Moment) -> Timestamp {
+        match self {
+            Self::System => moment.timestamp(),
+            Self::Pinned(_) | Self::Manual(_) => self.now(),
         }
     }
 

@@ -35,16 +35,25 @@ impl<'a> FlatObject<'a> {
     /// A field that is a text, or null.
     #[inline]
     pub fn text(&mut self, key: Key, value: Option<&str>) {
-        self.key(key);
         match value {
-            Some(value) if is_plain(value) => {
-                self.text.reserve(value.len() + QUOTES_BYTES);
-                self.text.push(b'"');
-                self.text.extend_from_slice(value.as_bytes());
-                self.text.push(b'"');
+            Some(value) if !is_plain(value) => {
+                self.key(key);
+                self.value(&value);
             }
-            value => self.value(&value),
+            value => self.plain(key, value),
         }
+    }
+
+    /// A field that is a text in which nothing is ever escaped, such as an address, an id or a time; or null.
+    #[inline]
+    pub fn plain(&mut self, key: Key, value: Option<&str>) {
+        debug_assert!(value.is_none_or(is_plain), "{value:?}");
+        let Some(value) = value else { return self.null(key) };
+        self.text.reserve(key.0.len() + value.len() + QUOTES_BYTES);
+        self.key(key);
+        self.text.push(b'"');
+        self.text.extend_from_slice(value.as_bytes());
+        self.text.push(b'"');
     }
 
     /// A field that is a text, or not there.
@@ -70,6 +79,11 @@ impl<'a> FlatObject<'a> {
             None => self.text.push(b'{'),
         }
         self.text.push(b'}');
+    }
+
+    fn null(&mut self, key: Key) {
+        self.key(key);
+        self.text.extend_from_slice(b"null");
     }
 
     #[inline]

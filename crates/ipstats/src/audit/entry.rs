@@ -108,15 +108,15 @@ impl Entry {
             None => (None, None, None),
         };
         let mut line = FlatObject::begin(text);
-        line.text(key!("time"), Some(&time_of(self.unix_millis)));
-        line.text(key!("operation"), Some(self.operation.name()));
-        line.text(
+        line.plain(key!("time"), Some(&time_of(self.unix_millis)));
+        line.plain(key!("operation"), Some(self.operation.name()));
+        line.plain(
             key!("organization"),
             actor.map(|actor| actor.organization().text()).as_ref().map(OrganizationText::as_str),
         );
         line.text(key!("application"), actor.and_then(Actor::application));
         line.text(key!("user"), actor.and_then(Actor::user));
-        line.text(
+        line.plain(
             key!("client"),
             self.client.map(|client| CanonicalIp::from(client).text()).as_ref().map(IpText::as_str),
         );

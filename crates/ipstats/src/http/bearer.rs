@@ -7,6 +7,7 @@ use crate::audit::Actor;
 use crate::auth::{Caller, TokenRefused};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use ipstats_model::Timestamp;
 use std::sync::Arc;
 
 /// The caller of a request whose token was verified, noted in its trail. It has no permission yet: each operation asks for
@@ -16,9 +17,10 @@ pub(super) async fn caller(
     snapshot: &Snapshot,
     headers: &HeaderMap,
     trail: &Trail,
+    now: Timestamp,
 ) -> Result<Arc<Caller>, ApiError> {
     let token = bearer_token(headers).inspect_err(|why| app.auth_figures.count_refused(*why))?;
-    let caller = snapshot.verifier.verify(token, app.token_clock.now()).await?;
+    let caller = snapshot.verifier.verify(token, now).await?;
     trail.note_actor(Actor::Caller(Arc::clone(&caller)));
     Ok(caller)
 }

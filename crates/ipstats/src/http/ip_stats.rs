@@ -9,6 +9,7 @@ use super::trail::Trail;
 use super::{bearer, quota};
 use crate::answer::Answer;
 use crate::auth::Permission;
+use crate::clock::Moment;
 use crate::operation::Operation;
 use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, Uri};
@@ -41,7 +42,7 @@ use std::sync::Arc;
 )]
 pub(super) async fn get(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
     let trail = Trail::of(request.extensions());
-    answer(&app, &trail, Head::of(&request)).await
+    answer(&app, &trail, app.token_clock.moment(), Head::of(&request)).await
 }
 
 /// What of a request is looked at.
@@ -58,19 +59,24 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The answer to a request whose path is that of [`get`].
-pub(super) async fn answer(app: &App, trail: &Trail, head: Head<'_>) -> Result<Response, ApiError> {
+/// The answer to a request that came at `now`, and whose path is that of [`get`].
+pub(super) async fn answer(
+    app: &App,
+    trail: &Trail,
+    now: Moment,
+    head: Head<'_>,
+) -> Result<Response, ApiError> {
     let Head { uri, headers, extensions } = head;
     let snapshot = app.whole_snapshot();
-    let caller = bearer::caller(app, &snapshot, headers, trail).await?;
-    quota::spend(app, &caller, Operation::IpStats).await?;
+    let caller = bearer::caller(app, &snapshot, headers, trail, now.timestamp()).await?;
+    quota::spend(app, &caller, Operation::IpStats, now.elapsed).await?;
     caller.require(Permission::IpReadAll)?;
     let ip = ip_in(uri)?;
     odata::check_version(headers)?;
     let (look_back, options) = query_of(uri)?;
     let metadata = options.metadata(headers)?;
     trail.note_question(ip, look_back);
-    let window = Window::ending_at(app.data_clock.now(), look_back);
+    let window = Window::ending_at(app.data_clock.at(now), look_back);
     let statistics = app.store.statistics(caller.organization, ip, window).await?;
     let answer = Answer::new(ip, statistics, snapshot.unknown_ip)?;
     let url = || AskedUrl::of(extensions, &snapshot);

@@ -5,11 +5,16 @@ use super::error::ApiError;
 use crate::auth::Caller;
 use crate::limit::{CallKey, Decision, retry_after_seconds};
 use crate::operation::Operation;
+use std::time::Duration;
 
-/// Counts one call of `operation`, or refuses it.
-pub(super) async fn spend(app: &App, caller: &Caller, operation: Operation) -> Result<(), ApiError> {
+/// Counts one call of `operation` that came at `now`, or refuses it.
+pub(super) async fn spend(
+    app: &App,
+    caller: &Caller,
+    operation: Operation,
+    now: Duration,
+) -> Result<(), ApiError> {
     let key = CallKey { organization: caller.organization, application: &caller.application, operation };
-    let now = app.token_clock.elapsed();
     match app.limiter.decide(key, now).await {
         Ok(Decision::Admitted) => Ok(()),
         Ok(Decision::Refused { limit, free_at, pause }) => {

@@ -9,6 +9,7 @@ use super::error::{ApiError, Failure, NoRoute, excerpt};
 use super::trail::Trail;
 use super::{framing, ip_stats, response_headers};
 use crate::audit::{Actor, Asked, Entry, Place};
+use crate::clock::Moment;
 use crate::operation::Operation;
 use axum::Router;
 use axum::extract::Request;
@@ -39,8 +40,7 @@ struct Watched {
     client: Option<IpAddr>,
     trail: Trail,
     place: Option<Place>,
-    unix_millis: i64,
-    began: Duration,
+    came: Moment,
     is_answered: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn answer(
 async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> Response {
     if watched.operation == Operation::IpStats && request.method() == Method::GET {
         let head = ip_stats::Head::of(&request);
-        return ip_stats::answer(&watched.app, &watched.trail, head).await.into_response();
+        return ip_stats::answer(&watched.app, &watched.trail, watched.came, head).await.into_response();
     }
     request.extensions_mut().insert(watched.trail.clone());
     match routes.call(request).await {
@@ -143,8 +143,7 @@ impl Watched {
             client,
             trail: Trail::default(),
             place,
-            unix_millis: app.token_clock.unix_millis(),
-            began: app.token_clock.elapsed(),
+            came: app.token_clock.moment(),
             is_answered: false,
             app,
         }
@@ -162,7 +161,7 @@ impl Watched {
     }
 
     fn keep(&mut self, status: Option<u16>, failure: Option<&Failure>) {
-        let elapsed = self.app.token_clock.elapsed().saturating_sub(self.began);
+        let elapsed = self.app.token_clock.elapsed().saturating_sub(self.came.elapsed);
         self.app.metrics.count_request(self.operation, status.unwrap_or(CLIENT_GONE), elapsed);
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let known = self.trail.take();
@@ -174,7 +173,7 @@ impl Watched {
             None => None,
         };
         place.record(Entry {
-            unix_millis: self.unix_millis,
+            unix_millis: self.came.unix_millis,
             operation: self.operation,
             actor: known.actor,
             client: self.client,
