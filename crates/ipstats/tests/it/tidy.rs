@@ -69,7 +69,10 @@ fn only_http_and_the_answer_describe_themselves() {
 
 #[test]
 fn only_borders_speak_tls_and_clients_know_its_errors() {
-    only(&["http/", "client/error.rs", "sources/kafka/access.rs"], &["tokio_rustls"]);
+    only(
+        &["http/", "client/error.rs", "limit/shared/server.rs", "sources/kafka/access.rs"],
+        &["tokio_rustls"],
+    );
 }
 
 #[test]

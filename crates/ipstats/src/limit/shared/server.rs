@@ -59,6 +59,10 @@ enum Away {
 
 impl Server {
     pub(super) fn new(settings: SharedLimits) -> Self {
+        if settings.url.is_encrypted() {
+            // The client takes what the process has chosen; where that was done before, it stays.
+            let _ = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
         Self {
             settings,
             script: script(),

@@ -189,3 +189,31 @@ async fn a_user_with_no_more_rights_than_documented_counts_and_a_wrong_password_
     login("s3cret~word");
     other.becomes(true).await;
 }
+
+#[tokio::test]
+async fn tls_is_spoken_with_a_server_whose_authority_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["redis.crt", "redis.key"].map(|name| folder.path().join(name));
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let own =
+        rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    std::fs::write(&certificate, own.pem()).unwrap();
+    std::fs::write(&key, pair.serialize_pem()).unwrap();
+    let settings = |port: u16| {
+        let (port, files) = (port.to_string(), [&certificate, &key].map(|file| file.display().to_string()));
+        let settings =
+            ["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"].map(str::to_owned).to_vec();
+        let files = ["--tls-cert-file", &files[0], "--tls-key-file", &files[1]].map(str::to_owned);
+        settings.into_iter().chain(files).collect()
+    };
+    let Some(redis) = Redis::start_with(settings) else { return };
+    let shared = |ca_file| {
+        let url = format!("rediss://localhost:{}", redis.port).parse().unwrap();
+        SharedLimits { url, ca_file, ..redis.shared() }
+    };
+    let trusting = Replica::start(&["9 per 01:00:00"], &shared(Some(certificate.clone()))).await;
+    assert_eq!(trusting.limiter.is_shared_now(), Some(true));
+    assert_eq!(trusting.admitted("soar", 10).await, 9);
+    let other = Replica::start(&["9 per 01:00:00"], &shared(None)).await;
+    assert_eq!(other.limiter.is_shared_now(), Some(false), "the system trusts nobody who vouches for it");
+}
