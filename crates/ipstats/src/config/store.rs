@@ -81,7 +81,8 @@ struct Identifier(String);
 struct Quorum(u32);
 
 const DEFAULT_DATABASE: &str = "ipstats";
-const DEFAULT_TIMEOUT_SECONDS: i64 = 30;
+/// Shorter than the patience of those who send: shippers give up after 10 to 90 s, and then learn nothing.
+const DEFAULT_TIMEOUT_SECONDS: i64 = 8;
 const DEFAULT_QUORUM_REPLICATED: u32 = 2;
 
 /// The table `[store]`; `password` is the variable that holds the password, if it is set.

@@ -70,6 +70,10 @@ impl Site {
         self.secret.reveal()
     }
 
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     pub(crate) fn key(&self) -> &str {
         self.key.reveal()
     }

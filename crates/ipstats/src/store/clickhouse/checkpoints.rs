@@ -1,9 +1,9 @@
 //! How far sources were read: rows of which the latest counts.
 
 use super::error::Failure;
+use super::link::Statement;
 use super::questions::literal;
 use super::row_binary::{Values, push_string};
-use super::servers::Statement;
 use crate::clock::Clock;
 use ipstats_model::Organization;
 use parking_lot::Mutex;

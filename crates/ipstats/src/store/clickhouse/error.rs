@@ -1,5 +1,6 @@
 //! What goes wrong between us and ClickHouse.
 
+use super::schema::VERSION;
 use crate::visible::Visible;
 use reqwest::StatusCode;
 use std::fmt;
@@ -39,6 +40,13 @@ const UNKNOWN_DATABASE: u32 = 81;
 pub(super) enum Failure {
     #[error("it cannot be reached ({0})")]
     Unreachable(String),
+    #[error("the connection to it broke off ({0})")]
+    BrokenOff(String),
+    #[error(
+        "its certificate is not trusted ({0}): name the authority that issued it in store.ca_file, and the server in \
+         store.urls as the certificate names it"
+    )]
+    Certificate(String),
     #[error("it does not answer in time")]
     Timeout,
     #[error("it answers {status}: {}", message(.text))]
@@ -49,10 +57,19 @@ pub(super) enum Failure {
     Unreadable,
     #[error("the password cannot be read ({0})")]
     Password(String),
+    #[error("its database {0} has no tables of ipstats: run `ipstats clickhouse init`")]
+    NoTables(String),
     #[error(
-        "its database {0} has no tables of ipstats, or not those of this version: run `ipstats clickhouse init`"
+        "the tables in its database {database} are of version {found}, and this ipstats knows version {VERSION}: name another \
+         store.database and run `ipstats clickhouse init`, or run the ipstats that made them"
     )]
-    Schema(String),
+    OtherTables { database: String, found: u32 },
+    #[error(
+        "its configuration (remote_servers) has no cluster {0}: store.cluster must name one of those in system.clusters"
+    )]
+    NoCluster(String),
+    #[error("not acknowledged within {seconds} s; to send it again is harmless")]
+    NotAcknowledged { seconds: u64 },
 }
 
 /// Why no server did what was asked: what each one said.
@@ -71,19 +88,33 @@ impl Failure {
     /// Whether another try may succeed, here or elsewhere.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Timeout => true,
+            Self::Unreachable(_) | Self::BrokenOff(_) | Self::Timeout | Self::NotAcknowledged { .. } => true,
             Self::Refused { code: Some(code), .. } => PASSING_CODES.contains(code),
             // A proxy in between.
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
-            Self::TooLong { .. } | Self::Unreadable | Self::Password(_) | Self::Schema(_) => false,
+            Self::TooLong { .. }
+            | Self::Unreadable
+            | Self::Certificate(_)
+            | Self::Password(_)
+            | Self::NoTables(_)
+            | Self::OtherTables { .. }
+            | Self::NoCluster(_) => false,
         }
     }
 
     /// Whether the server itself is away.
     pub(super) const fn is_absence(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Timeout)
+        matches!(self, Self::Unreachable(_) | Self::BrokenOff(_) | Self::Certificate(_) | Self::Timeout)
+    }
+
+    /// Whether it is the configuration, ours or the server's, that has to be changed.
+    pub(super) const fn is_of_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::Certificate(_) | Self::Password(_) | Self::OtherTables { .. } | Self::NoCluster(_)
+        )
     }
 
     /// Whether a table or the database is not there.
@@ -97,13 +128,25 @@ impl From<reqwest::Error> for Failure {
         if error.is_timeout() {
             return Self::Timeout;
         }
-        Self::Unreachable(crate::telemetry::chain(&error.without_url()))
+        let is_connecting = error.is_connect();
+        let reason = crate::telemetry::chain(&error.without_url());
+        match reason {
+            _ if !is_connecting => Self::BrokenOff(reason),
+            _ if reason.contains("certificate") => Self::Certificate(reason),
+            _ => Self::Unreachable(reason),
+        }
     }
 }
 
 impl ClickHouseError {
     pub(super) fn of(failures: Vec<(String, Failure)>) -> Self {
         Self(failures.into())
+    }
+
+    /// The same, after what others said before.
+    pub(super) fn after(self, mut said: Vec<(String, Failure)>) -> Self {
+        said.extend(self.0.iter().cloned());
+        Self::of(said)
     }
 
     pub(super) fn may_pass(&self) -> bool {

@@ -7,9 +7,10 @@
 //! Bounded: rows that wait and rows that are under way have room of one size together; who finds none for some seconds is
 //! told to come again.
 
-use super::error::ClickHouseError;
+use super::error::{ClickHouseError, Failure};
+use super::link::Statement;
 use super::row_binary::COLUMNS;
-use super::servers::{Servers, Statement};
+use super::servers::Servers;
 use crate::store::StoreError;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -42,6 +43,9 @@ const COMPANY_WAIT: Duration = Duration::from_millis(50);
 
 /// Where rows go in.
 pub(super) struct Inserts {
+    servers: Arc<Servers>,
+    /// Longest wait for an acknowledgement.
+    patience: Duration,
     room: Arc<Semaphore>,
     queue: mpsc::Sender<Pending>,
     figures: Arc<InsertFigures>,
@@ -66,6 +70,7 @@ impl Inserts {
     pub(super) fn start(
         servers: &Arc<Servers>,
         settings: &[(&'static str, String)],
+        patience: Duration,
         runtime: &Handle,
     ) -> Self {
         let (queue, batches) = mpsc::channel(BATCHES_MAX);
@@ -80,16 +85,20 @@ impl Inserts {
                 }
             });
         }
-        Self { room: Arc::new(Semaphore::new(ROOM_KIB as usize)), queue, figures }
+        let (servers, room) = (Arc::clone(servers), Arc::new(Semaphore::new(ROOM_KIB as usize)));
+        Self { servers, patience, room, queue, figures }
     }
 
-    /// Inserts rows; returns when ClickHouse has acknowledged them.
+    /// Inserts rows; returns when ClickHouse has acknowledged them. Fails at once where it is known to be away, and otherwise
+    /// before those who send give up waiting: what they are told is that they should send again.
     pub(super) async fn insert(&self, rows: Vec<u8>) -> Result<(), StoreError> {
+        self.servers.check_present().map_err(|error| StoreError::Write(error.into()))?;
+        let until = Instant::now() + self.patience;
         let kib = u32::try_from(rows.len().div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, ROOM_KIB);
         let room = Arc::clone(&self.room).acquire_many_owned(kib);
         let waiting =
             || usize::try_from(self.figures.waiting_batches.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        let room = timeout(Duration::from_secs(ROOM_SECONDS_MAX), room)
+        let room = timeout(Duration::from_secs(ROOM_SECONDS_MAX).min(self.patience), room)
             .await
             .map_err(|_| StoreError::Busy { waiting: waiting() })?
             .map_err(|_| StoreError::Closed)?;
@@ -97,11 +106,19 @@ impl Inserts {
         self.figures.waiting_batches.fetch_add(1, Ordering::Relaxed);
         let sent = self.queue.send(Pending { rows, done, _room: room }).await;
         let outcome = match sent {
-            Ok(()) => acknowledged.await.map_err(|_| StoreError::Closed),
+            Ok(()) => match timeout_at(until, acknowledged).await {
+                Ok(acknowledged) => acknowledged.map_err(|_| StoreError::Closed),
+                Err(_elapsed) => Ok(Err(self.not_acknowledged())),
+            },
             Err(_) => Err(StoreError::Closed),
         };
         self.figures.waiting_batches.fetch_sub(1, Ordering::Relaxed);
         outcome?.map_err(|error| StoreError::Write(error.into()))
+    }
+
+    fn not_acknowledged(&self) -> ClickHouseError {
+        let failure = Failure::NotAcknowledged { seconds: self.patience.as_secs() };
+        ClickHouseError::of(vec![("an insert".to_owned(), failure)])
     }
 
     pub(super) fn figures(&self) -> &InsertFigures {
@@ -159,9 +176,14 @@ async fn gather(batches: &mut mpsc::Receiver<Pending>) -> Option<Vec<Pending>> {
 async fn insert(
     servers: &Servers,
     settings: Vec<(&'static str, String)>,
-    together: Vec<Pending>,
+    mut together: Vec<Pending>,
     figures: &InsertFigures,
 ) {
+    // Whoever gave up sends it again: it need not be inserted twice.
+    together.retain(|pending| !pending.done.is_closed());
+    if together.is_empty() {
+        return;
+    }
     let bytes = together.iter().map(|pending| pending.rows.len()).sum();
     let mut rows = Vec::with_capacity(bytes);
     together.iter().for_each(|pending| rows.extend_from_slice(&pending.rows));
@@ -171,7 +193,7 @@ async fn insert(
         settings,
         is_outside: false,
     };
-    let outcome = servers.insist(&statement).await;
+    let outcome = servers.insist(&statement, servers.deadline()).await;
     let count = if outcome.is_ok() { &figures.done } else { &figures.failed };
     count.fetch_add(1, Ordering::Relaxed);
     for pending in together {

@@ -12,7 +12,9 @@
 
 mod checkpoints;
 mod error;
+mod host;
 mod inserts;
+mod link;
 mod pieces;
 mod questions;
 mod retention;
@@ -26,20 +28,22 @@ use super::figures::{Figure, FigureKind};
 use super::pool::Pool;
 use super::{Health, StoreError};
 use crate::clock::Clock;
-use crate::config::ClickHouseAccess;
+use crate::config::{ClickHouseAccess, Layout};
 use checkpoints::Versions;
 use error::{ClickHouseError, Failure};
 use inserts::Inserts;
 use ipstats_model::{
     Batch, CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, Organization, Recorded, Timestamp, Window,
 };
+use link::Statement;
 use parking_lot::Mutex;
 use questions::{Inside, Subject};
-use servers::{Reach, Servers, Statement};
+use servers::{Reach, Servers};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{self, Handle, Runtime};
+use tokio::time::timeout_at;
 
 /// Questions that may run or wait at once; one more is refused.
 const QUESTIONS_MAX: usize = 512;
@@ -53,11 +57,11 @@ const LOADS_MAX: usize = 32;
 /// Threads that carry statements.
 const THREADS: usize = 2;
 
-/// Pause between looks at the servers.
-const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// Pause between looks at the servers: for how long a server that hangs may be asked, and one that came back may not.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
-/// Looks between droppings of expired days: every hour.
-const LOOKS_PER_DROPPING: u32 = 720;
+/// Pause between droppings of expired days.
+const DROPPING_PAUSE: Duration = Duration::from_hours(1);
 
 /// A store in ClickHouse.
 pub(super) struct ClickHouse {
@@ -109,7 +113,7 @@ impl ClickHouse {
             tracing::warn!(url, "a ClickHouse server cannot be used: {failure}");
         }
         Ok(Self {
-            inserts: Inserts::start(&shared.servers, &shared.insert_settings(), &handle),
+            inserts: Inserts::start(&shared.servers, &shared.insert_settings(), access.timeout, &handle),
             shared,
             questions: FairPool::new(QUESTIONS_MAX, QUESTIONS_RUNNING_MAX),
             loads: Pool::with_places(LOADS_MAX),
@@ -124,11 +128,15 @@ impl ClickHouse {
         ip: CanonicalIp,
         window: Window,
     ) -> Result<IpStatistics, StoreError> {
-        let slot = self.questions.admit(organization).await?;
+        let deadline = self.shared.servers.deadline();
+        let turn = self.questions.admit(organization);
+        let slot = timeout_at(deadline.into(), turn)
+            .await
+            .map_err(|_elapsed| StoreError::Busy { waiting: QUESTIONS_RUNNING_MAX })??;
         let shared = Arc::clone(&self.shared);
         let subject = Subject { organization, ip };
         let answer = self.handle.spawn(async move {
-            let answer = shared.statistics(subject, window).await;
+            let answer = shared.statistics(subject, window, deadline).await;
             drop(slot);
             answer
         });
@@ -143,7 +151,9 @@ impl ClickHouse {
         ip: CanonicalIp,
         window: Window,
     ) -> Result<IpStatistics, StoreError> {
-        self.ask(self.shared.statistics(Subject { organization, ip }, window))
+        self.ask(async |deadline| {
+            self.shared.statistics(Subject { organization, ip }, window, deadline).await
+        })
     }
 
     pub(super) fn devices_here(
@@ -153,7 +163,9 @@ impl ClickHouse {
         window: Window,
     ) -> Result<Vec<DeviceContact>, StoreError> {
         let subject = Subject { organization, ip };
-        self.ask(self.shared.question(subject, subject.devices(window), questions::devices))
+        self.ask(async |deadline| {
+            self.shared.question(subject, subject.devices(window), questions::devices, deadline).await
+        })
     }
 
     pub(super) fn devices_per_day_here(
@@ -164,7 +176,9 @@ impl ClickHouse {
     ) -> Result<Vec<DayPrevalence>, StoreError> {
         let (subject, (first, last)) = (Subject { organization, ip }, questions::days_retained(now));
         let read = |answer: &[u8]| questions::devices_per_day(answer, first, last);
-        self.ask(self.shared.question(subject, subject.devices_per_day(first, last), read))
+        self.ask(async |deadline| {
+            self.shared.question(subject, subject.devices_per_day(first, last), read, deadline).await
+        })
     }
 
     pub(super) fn first_ever_here(
@@ -173,11 +187,13 @@ impl ClickHouse {
         ip: CanonicalIp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let subject = Subject { organization, ip };
-        self.ask(self.shared.question(subject, subject.first_ever(), questions::first_ever))
+        self.ask(async |deadline| {
+            self.shared.question(subject, subject.first_ever(), questions::first_ever, deadline).await
+        })
     }
 
     pub(super) fn newest_event_here(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.ask(self.shared.newest_event())
+        self.ask(async |_deadline| self.shared.newest_event().await)
     }
 
     pub(super) fn record_here(
@@ -198,8 +214,9 @@ impl ClickHouse {
         &self,
         organization: Organization,
     ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.ask(async {
-            let answer = self.shared.servers.ask(&checkpoints::question(organization)).await?;
+        self.ask(async |deadline| {
+            let question = checkpoints::question(organization);
+            let answer = self.shared.servers.ask(&question, deadline).await?;
             checkpoints::read(&answer).map_err(|failure| self.shared.unreadable(failure))
         })
     }
@@ -212,7 +229,10 @@ impl ClickHouse {
         self.check_open()?;
         let settings = self.shared.insert_settings();
         let statement = checkpoints::insert(organization, checkpoints, &self.shared.versions, settings);
-        let written = self.handle.block_on(self.shared.servers.insist(&statement));
+        let written = self.handle.block_on(async {
+            let servers = &self.shared.servers;
+            servers.insist(&statement, servers.deadline()).await
+        });
         written.map_err(|error| StoreError::Write(error.into()))
     }
 
@@ -250,13 +270,20 @@ impl ClickHouse {
     pub(super) async fn maintain(&self, clock: Clock) {
         let shared = Arc::clone(&self.shared);
         let maintenance = self.handle.spawn(async move {
-            for looks in (0..LOOKS_PER_DROPPING).cycle() {
-                shared.look().await;
-                if looks == 0 {
-                    shared.drop_and_tell(clock.now()).await;
+            // Beside each other: a partition may take minutes to go.
+            let look = async {
+                loop {
+                    shared.look().await;
+                    tokio::time::sleep(LOOK_PAUSE).await;
                 }
-                tokio::time::sleep(LOOK_PAUSE).await;
-            }
+            };
+            let drop = async {
+                loop {
+                    shared.drop_and_tell(clock.now()).await;
+                    tokio::time::sleep(DROPPING_PAUSE).await;
+                }
+            };
+            let ((), ()) = tokio::join!(look, drop);
         });
         let _aborted_when_dropped = AbortOnDrop(maintenance.abort_handle());
         let _ = maintenance.await;
@@ -280,9 +307,13 @@ impl ClickHouse {
         if self.runtime.lock().is_some() { Ok(()) } else { Err(StoreError::Closed) }
     }
 
-    fn ask<T>(&self, question: impl Future<Output = Result<T, ClickHouseError>>) -> Result<T, StoreError> {
+    fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(Instant) -> Result<T, ClickHouseError>,
+    ) -> Result<T, StoreError> {
         self.check_open()?;
-        self.handle.block_on(question).map_err(|error| StoreError::Read(error.into()))
+        let deadline = self.shared.servers.deadline();
+        self.handle.block_on(question(deadline)).map_err(|error| StoreError::Read(error.into()))
     }
 }
 
@@ -304,12 +335,18 @@ impl Drop for AbortOnDrop {
 }
 
 impl Shared {
-    async fn statistics(&self, subject: Subject, window: Window) -> Result<IpStatistics, ClickHouseError> {
-        let inside = self.question(subject, subject.inside(window), Inside::read).await?;
+    async fn statistics(
+        &self,
+        subject: Subject,
+        window: Window,
+        deadline: Instant,
+    ) -> Result<IpStatistics, ClickHouseError> {
+        let inside = self.question(subject, subject.inside(window), Inside::read, deadline).await?;
         if let Some(seen) = inside.statistics(window) {
             return Ok(seen);
         }
-        let is_retained = self.question(subject, subject.is_retained(window), questions::exists).await?;
+        let is_retained =
+            self.question(subject, subject.is_retained(window), questions::exists, deadline).await?;
         Ok(if is_retained { IpStatistics::NotInWindow } else { IpStatistics::Unknown })
     }
 
@@ -318,15 +355,41 @@ impl Shared {
         subject: Subject,
         statement: impl Fn(Reach) -> Statement,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
+        deadline: Instant,
     ) -> Result<T, ClickHouseError> {
-        let answer = self.servers.ask_about(subject.organization, subject.ip, statement).await?;
+        let answer = self.servers.ask_about(subject.organization, subject.ip, statement, deadline).await?;
         read(&answer).map_err(|failure| self.unreadable(failure))
+    }
+
+    /// Whether `init` would do what is wanted. That tables, or servers, are missing is not asked here.
+    async fn check_before_init(&self) -> Result<(), ClickHouseOpenError> {
+        let (_present, failures) = self.servers.look().await;
+        let wrong = failures.iter().find(|(_, failure)| failure.is_of_configuration());
+        if let Some((url, failure)) = wrong {
+            return Err(ClickHouseOpenError::Refused(format!("{url}: {failure}")));
+        }
+        let (servers, urls) = (self.servers.cluster_servers().unwrap_or_default(), self.access.urls.len());
+        if let Layout::Sharded { cluster } = &self.access.layout
+            && urls < servers as usize
+        {
+            return Err(ClickHouseOpenError::Refused(format!(
+                "store.urls names {urls} of the {servers} servers of the cluster {cluster}: without a keeper, each of them is \
+                 set up by itself and has to be named"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Asks for what belongs to nobody.
+    async fn ask(&self, sql: String) -> Result<Vec<u8>, ClickHouseError> {
+        let statement = Statement { sql, ..Statement::default() };
+        self.servers.ask(&statement, self.servers.deadline()).await
     }
 
     /// The newest contact of any organization: of the newest day.
     async fn newest_event(&self) -> Result<Option<Timestamp>, ClickHouseError> {
         let ask = async |sql: &str| {
-            let answer = self.servers.ask(&Statement { sql: sql.to_owned(), ..Statement::default() }).await?;
+            let answer = self.ask(sql.to_owned()).await?;
             row_binary::Values::new(&answer).u32().map_err(|failure| self.unreadable(failure))
         };
         let day = ask("SELECT toUInt32(toUInt16(max(day))) FROM contacts FORMAT RowBinary").await?;
@@ -379,6 +442,7 @@ pub fn init_statements(access: &ClickHouseAccess) -> Vec<String> {
 pub fn init(access: &ClickHouseAccess) -> Result<(), ClickHouseOpenError> {
     let (shared, runtime) = connect(access)?;
     let done = runtime.block_on(async {
+        shared.check_before_init().await?;
         for sql in init_statements(access) {
             shared
                 .change(sql.clone())

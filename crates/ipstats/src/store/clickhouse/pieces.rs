@@ -7,8 +7,9 @@
 //! go into the other tables as states.
 
 use super::error::{ClickHouseError, Failure};
+use super::link::Statement;
 use super::row_binary::{self, Values};
-use super::servers::{Statement, mark_column};
+use super::servers::mark_column;
 use super::{ClickHouse, Shared};
 use crate::store::{Checkpoint, LeftOut, StoreError};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
@@ -32,7 +33,7 @@ impl ClickHouse {
         now: Timestamp,
         each: Each<'_>,
     ) -> Result<LeftOut, StoreError> {
-        self.ask(async {
+        self.ask(async |_deadline| {
             let newest = self.shared.newest_event().await?.unwrap_or(now);
             // Whoever asks may have a clock that is behind the newest contact by as much as that may be ahead.
             let earliest_now = now.min(newest).plus_seconds(-CLOCK_AHEAD_SECONDS_MAX);
@@ -70,9 +71,9 @@ impl ClickHouse {
     pub(in crate::store) fn all_checkpoints_here(&self) -> Result<Vec<Checkpoint>, StoreError> {
         let sql = "SELECT organization, name, argMax(position, version) FROM checkpoints GROUP BY organization, name \
                    HAVING argMax(forgotten, version) = 0 ORDER BY organization, name FORMAT RowBinary";
-        self.ask(async {
+        self.ask(async |deadline| {
             let statement = Statement { sql: sql.to_owned(), ..Statement::default() };
-            let answer = self.shared.servers.ask(&statement).await?;
+            let answer = self.shared.servers.ask(&statement, deadline).await?;
             let (mut values, mut checkpoints) = (Values::new(&answer), Vec::new());
             while !values.is_empty() {
                 let next = checkpoint(&mut values).map_err(|failure| self.shared.unreadable(failure))?;
@@ -168,7 +169,7 @@ impl Shared {
             "SELECT DISTINCT toUInt16(day) AS number FROM contacts WHERE day >= toDate({day}) ORDER BY number \
              FORMAT RowBinary"
         );
-        let answer = self.servers.ask(&Statement { sql, ..Statement::default() }).await?;
+        let answer = self.ask(sql).await?;
         let (mut values, mut days) = (Values::new(&answer), Vec::new());
         while !values.is_empty() {
             days.push(values.u16().map_err(|failure| self.unreadable(failure))?);
@@ -189,7 +190,7 @@ impl Shared {
         };
         let mut failures = 0;
         loop {
-            match self.servers.insist(&statement).await {
+            match self.servers.insist(&statement, self.servers.deadline()).await {
                 // Such as too many parts, which takes as long as it takes to merge them.
                 Err(error) if error.may_pass() && failures + 1 < TRIES_MAX => {
                     tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;

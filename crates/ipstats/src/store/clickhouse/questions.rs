@@ -4,9 +4,10 @@
 //! hexadecimal escapes: there is no text to escape. Times are numbers.
 
 use super::error::Failure;
+use super::link::Statement;
 use super::row_binary::Values;
 use super::schema::local_suffix;
-use super::servers::{Reach, Statement};
+use super::servers::Reach;
 use ipstats_model::{
     CanonicalIp, Day, DayPrevalence, DeviceContact, IpStatistics, LookBack, Minute, Organization, Timestamp,
     Window,

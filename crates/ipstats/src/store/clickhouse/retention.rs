@@ -6,9 +6,9 @@
 
 use super::Shared;
 use super::error::{ClickHouseError, Failure};
+use super::link::Statement;
 use super::row_binary::Values;
 use super::schema;
-use super::servers::Statement;
 use crate::config::Layout;
 use ipstats_model::{Day, Timestamp, retention_start};
 
@@ -35,7 +35,7 @@ impl Shared {
         let statement = Statement { sql, is_outside: true, ..Statement::default() };
         match self.access.layout {
             // Each server for itself; without a keeper nobody passes it on.
-            Layout::Sharded { .. } => self.servers.change_everywhere(&statement).await,
+            Layout::Sharded { .. } => self.servers.change_on_every_server(&statement).await,
             Layout::Single | Layout::Replicated { .. } => self.servers.change(&statement).await,
         }
     }
@@ -48,7 +48,7 @@ impl Shared {
                  LIMIT {DAYS_MAX} FORMAT RowBinary",
                 horizon.index()
             );
-            let answer = self.servers.ask(&Statement { sql, ..Statement::default() }).await?;
+            let answer = self.ask(sql).await?;
             let mut values = Values::new(&answer);
             while !values.is_empty() {
                 let number = values.u16().map_err(|failure: Failure| self.unreadable(failure))?;

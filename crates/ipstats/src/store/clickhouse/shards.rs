@@ -21,6 +21,8 @@ pub(super) struct Shards(Vec<Shard>);
 pub(super) struct Shard {
     pub(super) number: u32,
     pub(super) weight: u32,
+    /// Servers that hold it.
+    pub(super) replicas: u32,
 }
 
 impl Shards {
@@ -29,18 +31,23 @@ impl Shards {
         Self(shards)
     }
 
-    /// The number of the shard that holds an IP: shards share out the remainders of the hash in the order of their numbers,
+    /// The shard that holds an IP: shards share out the remainders of the hash in the order of their numbers,
     /// each as many as its weight says. None where there are no shards.
-    pub(super) fn of(&self, organization: Organization, ip: CanonicalIp) -> Option<u32> {
+    pub(super) fn of(&self, organization: Organization, ip: CanonicalIp) -> Option<Shard> {
         let total: u64 = self.0.iter().map(|shard| u64::from(shard.weight)).sum();
         let mut remainder = hash(organization, ip).checked_rem(total)?;
-        for Shard { number, weight } in &self.0 {
-            match remainder.checked_sub(u64::from(*weight)) {
-                None => return Some(*number),
+        for shard in &self.0 {
+            match remainder.checked_sub(u64::from(shard.weight)) {
+                None => return Some(*shard),
                 Some(rest) => remainder = rest,
             }
         }
         None
+    }
+
+    /// All servers.
+    pub(super) fn servers(&self) -> u32 {
+        self.0.iter().map(|shard| shard.replicas).sum()
     }
 }
 
@@ -86,12 +93,12 @@ mod tests {
     #[test]
     fn shards_get_what_their_weights_say() {
         let ip = "1.2.3.4".parse().unwrap();
-        let shard = |number, weight| Shard { number, weight };
+        let shard = |number, weight| Shard { number, weight, replicas: 2 };
         let shards = Shards::new(vec![shard(1, 3), shard(2, 0), shard(3, 1)]);
         let mut found = [0_u32; 4];
         for number in 0..4000_u128 {
             let of = shards.of(Organization::from_bytes(number.to_be_bytes()), ip).unwrap();
-            found[of as usize] += 1;
+            found[of.number as usize] += 1;
         }
         assert_eq!((found[0], found[2]), (0, 0));
         assert!((2850..3150).contains(&found[1]), "{found:?}");

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from chdb import session
 
-# Parameters of the interface itself; whatever else is there is a setting.
-PARAMETERS = {"database", "query", "wait_end_of_query"}
+# Parameters of the interface itself, and settings of connections to other servers, of which there are none here; whatever
+# else is there is a setting.
+PARAMETERS = {"database", "query", "wait_end_of_query", "receive_timeout", "send_timeout"}
 
 engine = session.Session(sys.argv[1])
 # The engine has one session: one statement at a time.

@@ -1,8 +1,10 @@
 //! Answers of any length, row by row as they come.
 
 use super::super::error::{ClickHouseError, Failure};
+use super::super::host::Host;
+use super::super::link::Statement;
 use super::super::row_binary::Values;
-use super::{Host, Servers, Statement};
+use super::Servers;
 use reqwest::{Response, StatusCode};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -36,7 +38,7 @@ impl Servers {
     ) -> Result<ControlFlow<()>, ClickHouseError> {
         let (host, mut answer) = self.begin(statement).await?;
         let mut bytes = Vec::new();
-        let failed = |failure| ClickHouseError::of(vec![(host.url.clone(), failure)]);
+        let failed = |failure| ClickHouseError::of(vec![(host.url().to_owned(), failure)]);
         loop {
             let part = timeout(Duration::from_secs(PART_SECONDS_MAX), answer.chunk()).await;
             let part = part.map_err(|_| failed(Failure::Timeout))?;
@@ -75,8 +77,9 @@ impl Servers {
         let mut failures = Vec::new();
         for host in self.by_presence(|_| true) {
             let answer = async {
-                let query = vec![("database", self.database.clone()), ("max_execution_time", "0".to_owned())];
-                let request = self.request(host, query, statement)?;
+                let query =
+                    vec![("database", self.database().to_owned()), ("max_execution_time", "0".to_owned())];
+                let request = self.link.request(host.url(), query, statement)?;
                 let limit = Duration::from_secs(PART_SECONDS_MAX);
                 let mut answer = timeout(limit, request.send()).await.map_err(|_| Failure::Timeout)??;
                 if answer.status().is_success() {
@@ -89,7 +92,7 @@ impl Servers {
                 Ok(answer) => return Ok((host, answer)),
                 Err(failure) => {
                     host.note(&failure);
-                    failures.push((host.url.clone(), failure));
+                    failures.push((host.url().to_owned(), failure));
                 }
             }
         }

@@ -9,6 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// What `[store]` says.
+pub(super) const TIMEOUT_SECONDS: u64 = 20;
+
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What ZooKeeper of Debian needs to run.
@@ -18,12 +21,14 @@ const JARS: &str =
 pub(super) struct Cluster {
     /// Two of the first shard, two of the second.
     pub(super) servers: [Server; 4],
-    _keeper: Keeper,
+    pub(super) keeper: Keeper,
 }
 
-struct Keeper {
-    process: Child,
-    _folder: TempDir,
+/// Debian's ZooKeeper.
+pub(super) struct Keeper {
+    process: Option<Child>,
+    port: u16,
+    folder: TempDir,
 }
 
 impl Cluster {
@@ -39,38 +44,50 @@ impl Cluster {
         let servers = std::array::from_fn(|number| {
             Server::start_with(&ports[number], &settings(number, &ports, keeper_port))
         });
-        Self { servers, _keeper: keeper }
+        Self { servers, keeper }
     }
 
     /// What `[store]` says about it.
     pub(super) fn store(&self) -> String {
         let urls = self.servers.each_ref().map(Server::url).join("', '");
-        format!("urls = ['{urls}']\ncluster = 'main'\nreplicated = true\ntimeout = '20 s'")
+        format!("urls = ['{urls}']\ncluster = 'main'\nreplicated = true\ntimeout = '{TIMEOUT_SECONDS} s'")
     }
 }
 
 impl Keeper {
     fn start(port: u16) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut keeper = Self { process: None, port, folder: tempfile::tempdir().unwrap() };
+        keeper.begin();
+        keeper
+    }
+
+    /// Starts it, again if it was killed; returns when it serves.
+    pub(super) fn begin(&mut self) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let process = Command::new("java")
             .args(["-Xmx128m", "-cp", JARS, "-Dzookeeper.admin.enableServer=false"])
             .arg("org.apache.zookeeper.server.ZooKeeperServerMain")
-            .arg(port.to_string())
-            .arg(folder.path().join("data"))
+            .arg(self.port.to_string())
+            .arg(self.folder.path().join("data"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let keeper = Self { process, _folder: folder };
+        self.process = Some(process);
         let begun = Instant::now();
         // It listens before it serves.
-        while !serves(port) {
+        while !serves(self.port) {
             assert!(begun.elapsed() < START_TIME_MAX, "the keeper does not serve");
             thread::sleep(Duration::from_millis(50));
         }
-        keeper
+    }
+
+    pub(super) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
@@ -88,8 +105,7 @@ fn serves(port: u16) -> bool {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 

@@ -1,8 +1,9 @@
 //! What happens to records and answers while parts of a cluster are away.
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, TIMEOUT_SECONDS};
+use super::server::Server;
 use crate::store::new_organization;
-use ipstats::store::Store;
+use ipstats::store::{Store, StoreError};
 use ipstats_model::{Batch, CanonicalIp, IpStatistics, LookBack, Organization, Timestamp, Window};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,14 +12,17 @@ use std::time::{Duration, Instant};
 
 const SECONDS_AWAY: u64 = 4;
 
+/// Longest time of an answer when the first server asked hangs: half of the timeout, and more on a busy machine.
+const HUNG_ANSWER_SECONDS_MAX: u64 = TIMEOUT_SECONDS - 1;
+
 /// Longest time after which everything works again.
 const RECOVERY_SECONDS_MAX: u64 = 60;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2018-06-01T12:00:00Z".parse().unwrap()
 }
 
-fn ip(number: u32) -> CanonicalIp {
+pub(super) fn ip(number: u32) -> CanonicalIp {
     format!("198.51.100.{number}").parse().unwrap()
 }
 
@@ -101,8 +105,70 @@ pub(super) fn a_shard_that_is_away_costs_only_its_own_answers(cluster: &mut Clus
     }
 }
 
+/// One replica hangs, as a machine without memory does: questions go on, and nothing is acknowledged that only one replica has.
+pub(super) fn a_replica_that_hangs_costs_no_record_and_no_answer(cluster: &Cluster, store: &Store) {
+    let (organization, ips) = (new_organization(), (0..20).map(ip).collect::<Vec<_>>());
+    send_until_taken(store, organization, "known", &ips);
+    cluster.servers[1].signal("STOP");
+    for (number, ip) in ips.iter().enumerate() {
+        let begun = Instant::now();
+        assert_eq!(prevalence(store, organization, *ip), Ok(1), "of {ip}");
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(HUNG_ANSWER_SECONDS_MAX), "answer {number} after {took:?}");
+    }
+    let mut batch = Batch::new();
+    ips.iter().for_each(|ip| batch.push("unheard", *ip, now()).unwrap());
+    let begun = Instant::now();
+    assert!(store.record_here(organization, &batch, now()).is_err(), "the quorum cannot be met");
+    assert!(begun.elapsed() < Duration::from_secs(TIMEOUT_SECONDS + 5), "{:?}", begun.elapsed());
+    cluster.servers[1].signal("CONT");
+    send_until_taken(store, organization, "after", &ips);
+    for ip in ips {
+        // What was not acknowledged may be there or not.
+        assert!(matches!(prevalence(store, organization, ip), Ok(2 | 3)), "of {ip}");
+    }
+}
+
+/// Without the keeper nothing can be written, and all can be read.
+pub(super) fn a_keeper_that_is_away_costs_no_record_and_no_answer(cluster: &mut Cluster, store: &Store) {
+    let (organization, ips) = (new_organization(), (0..20).map(ip).collect::<Vec<_>>());
+    send_until_taken(store, organization, "known", &ips);
+    cluster.keeper.kill();
+    // Sessions outlive it for some seconds.
+    thread::sleep(Duration::from_secs(SECONDS_AWAY));
+    let mut batch = Batch::new();
+    ips.iter().for_each(|ip| batch.push("after", *ip, now()).unwrap());
+    let begun = Instant::now();
+    let refused = store.record_here(organization, &batch, now()).unwrap_err();
+    assert!(matches!(refused, StoreError::Write(_)), "{refused}");
+    assert!(begun.elapsed() < Duration::from_secs(TIMEOUT_SECONDS + 5), "{:?}", begun.elapsed());
+    for ip in &ips {
+        assert_eq!(prevalence(store, organization, *ip), Ok(1), "of {ip}");
+    }
+    cluster.keeper.begin();
+    send_until_taken(store, organization, "after", &ips);
+    for ip in ips {
+        assert_eq!(prevalence(store, organization, ip), Ok(2), "of {ip}");
+    }
+}
+
+/// All servers and the keeper, as when a room loses power (what they acknowledged was written to their disks).
+pub(super) fn a_cluster_that_is_started_again_has_everything(cluster: &mut Cluster, store: &Store) {
+    let (organization, ips) = (new_organization(), (0..20).map(ip).collect::<Vec<_>>());
+    send_until_taken(store, organization, "known", &ips);
+    cluster.servers.iter_mut().for_each(Server::kill);
+    cluster.keeper.kill();
+    assert!(prevalence(store, organization, ip(1)).is_err());
+    cluster.keeper.begin();
+    cluster.servers.iter_mut().for_each(Server::begin);
+    send_until_taken(store, organization, "after", &ips);
+    for ip in ips {
+        assert_eq!(prevalence(store, organization, ip), Ok(2), "of {ip}");
+    }
+}
+
 /// As a shipper does: again until it is taken.
-fn send_until_taken(store: &Store, organization: Organization, device: &str, ips: &[CanonicalIp]) {
+pub(super) fn send_until_taken(store: &Store, organization: Organization, device: &str, ips: &[CanonicalIp]) {
     let mut batch = Batch::new();
     ips.iter().for_each(|ip| batch.push(device, *ip, now()).unwrap());
     let begun = Instant::now();
@@ -112,7 +178,7 @@ fn send_until_taken(store: &Store, organization: Organization, device: &str, ips
     }
 }
 
-fn prevalence(store: &Store, organization: Organization, ip: CanonicalIp) -> Result<u64, String> {
+pub(super) fn prevalence(store: &Store, organization: Organization, ip: CanonicalIp) -> Result<u64, String> {
     let window = Window::ending_at(now(), LookBack::MAX);
     let answer = store.statistics_here(organization, ip, window).map_err(|error| error.to_string())?;
     Ok(match answer {

@@ -3,9 +3,11 @@
 mod cluster;
 mod failures;
 mod front;
+mod gate;
 mod others;
 mod retention;
 mod server;
+mod slow;
 
 use super::conforms;
 use super::copying::{embedded, moves};
@@ -19,6 +21,9 @@ use server::Server;
 use std::fs;
 use std::sync::Arc;
 use tempfile::TempDir;
+
+/// Hundreds of questions wait for each other in the suite.
+const PATIENT: &str = "timeout = '60 s'";
 
 const HISTORIES: u32 = 12;
 const HISTORIES_OF_A_CLUSTER: u32 = 3;
@@ -44,7 +49,7 @@ fn one_old_server_answers_as_the_model() {
     let Some(_) = peer::place("clickhouse") else { return };
     let server = Server::start();
     let (config, folder) = config(&format!(
-        "urls = ['{}']\nusername = 'ipstats'\npassword_file = 'clickhouse.secret'",
+        "urls = ['{}']\nusername = 'ipstats'\npassword_file = 'clickhouse.secret'\n{PATIENT}",
         server.url()
     ));
     fs::write(folder.path().join("clickhouse.secret"), format!("{}\n", server::PASSWORD)).unwrap();
@@ -62,7 +67,7 @@ fn one_old_server_answers_as_the_model() {
 #[test]
 fn the_current_engine_answers_as_the_model() {
     let Some(front) = Front::start() else { return };
-    let (config, _folder) = config(&format!("urls = ['{}']", front.url));
+    let (config, _folder) = config(&format!("urls = ['{}']\n{PATIENT}", front.url));
     init(access(&config)).unwrap();
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
@@ -103,5 +108,8 @@ fn a_cluster_answers_as_the_model_and_outlives_its_parts() {
     moves_there_and_back(&store, 1);
     failures::a_replica_that_is_killed_costs_no_record_and_no_answer(&mut cluster, &store);
     failures::a_shard_that_is_away_costs_only_its_own_answers(&mut cluster, &store);
+    failures::a_replica_that_hangs_costs_no_record_and_no_answer(&cluster, &store);
+    failures::a_keeper_that_is_away_costs_no_record_and_no_answer(&mut cluster, &store);
+    failures::a_cluster_that_is_started_again_has_everything(&mut cluster, &store);
     store.close_here().unwrap();
 }

@@ -59,6 +59,11 @@ impl Server {
         }
     }
 
+    pub(in crate::store) fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
     /// Ends it at once, as a failing machine does.
     pub(in crate::store) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
