@@ -9,6 +9,7 @@
 //! 1 M addresses with Zipf(1.0)-distributed popularity, 100 k devices, 30 days in time order. The same seed gives the
 //! same connections on every machine.
 
+mod clickhouse;
 mod connections;
 mod engine;
 mod import;
@@ -16,7 +17,7 @@ mod machine;
 mod zeek;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use connections::Connections;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -36,6 +37,15 @@ struct Arguments {
     /// Leave the import out: measure the engine alone
     #[arg(long)]
     engine_only: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The same in ClickHouse, for benches/clickhouse.sh
+    #[command(subcommand, name = "clickhouse")]
+    ClickHouse(clickhouse::Command),
 }
 
 /// One line of the result.
@@ -47,6 +57,9 @@ struct Figure {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let connections = Connections { rows: arguments.rows };
+    if let Some(Command::ClickHouse(command)) = &arguments.command {
+        return clickhouse::run(command, &connections);
+    }
     if let Some(path) = arguments.write_only {
         return zeek::write(&connections, &path);
     }

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Rows that may wait or be under way, in KiB.
 const ROOM_KIB: u32 = 64 << 10;
 
-/// Longest wait for room.
+/// Longest wait for room; half of the patience where that is less.
 const ROOM_SECONDS_MAX: u64 = 5;
 
 /// Batches that may wait, however small.
@@ -98,7 +98,7 @@ impl Inserts {
         let room = Arc::clone(&self.room).acquire_many_owned(kib);
         let waiting =
             || usize::try_from(self.figures.waiting_batches.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        let room = timeout(Duration::from_secs(ROOM_SECONDS_MAX).min(self.patience), room)
+        let room = timeout(Duration::from_secs(ROOM_SECONDS_MAX).min(self.patience / 2), room)
             .await
             .map_err(|_| StoreError::Busy { waiting: waiting() })?
             .map_err(|_| StoreError::Closed)?;
@@ -199,5 +199,50 @@ async fn insert(
     for pending in together {
         // Whoever went away knows nothing, and sends again: that changes nothing.
         let _ = pending.done.send(outcome.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment, Flags, StoreBackend};
+    use tokio::net::TcpListener;
+
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// A server that takes connections and says nothing.
+    async fn hanging() -> (TcpListener, Arc<Servers>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let settings = [("BACKEND", "clickhouse"), ("URLS", &url), ("TIMEOUT", "2 s")];
+        let environment: Environment = settings
+            .iter()
+            .map(|(name, value)| (format!("IPSTATS_STORE_{name}"), (*value).to_owned()))
+            .collect();
+        let StoreBackend::ClickHouse(access) =
+            Config::load_in(&Flags::default(), &environment).unwrap().store
+        else {
+            panic!("it is not what was said");
+        };
+        (listener, Arc::new(Servers::new(&access).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn what_waits_has_an_end_and_so_has_waiting() {
+        const SENDERS: usize = 100;
+        const BYTES: usize = 4 << 20;
+        let (_listener, servers) = hanging().await;
+        let inserts = Arc::new(Inserts::start(&servers, &[], PATIENCE, &Handle::current()));
+        let begun = Instant::now();
+        let mut senders = tokio::task::JoinSet::new();
+        for _ in 0..SENDERS {
+            let inserts = Arc::clone(&inserts);
+            senders.spawn(async move { inserts.insert(vec![0; BYTES]).await.unwrap_err() });
+        }
+        let refused = senders.join_all().await;
+        let busy = refused.iter().filter(|error| matches!(error, StoreError::Busy { .. })).count();
+        assert_eq!(SENDERS - busy, (ROOM_KIB as usize) * 1024 / BYTES, "only so many may wait");
+        assert!(begun.elapsed() < PATIENCE * 3, "{:?}", begun.elapsed());
+        assert_eq!(inserts.figures().waiting_batches.load(Ordering::Relaxed), 0);
     }
 }
