@@ -6,7 +6,7 @@ use ipstats::ingest::envelope::otlp::Encoding;
 use ipstats::ingest::envelope::{DecodedBody, bulk as bulk_api, hec as collector, otlp};
 use ipstats::ingest::{Delivery, Encodings, Sink, UploadError, UploadPlan, UploadReport, upload as take_in};
 use ipstats::store::StoreError;
-use ipstats_formats::{FormatChoice, Limits, Settings, Tally};
+use ipstats_formats::{FormatChoice, Halves, Limits, Settings, Tally};
 use ipstats_model::{Batch, Recorded};
 use std::fmt::Debug;
 
@@ -32,6 +32,7 @@ pub fn upload(data: &[u8]) {
             encodings: Encodings::default(),
             format: FormatChoice::Auto,
             settings: settings.clone(),
+            halves: Halves::default(),
             bytes_max: BYTES_MAX,
         };
         take_in(body, &plan, &Counting)
@@ -85,7 +86,7 @@ fn however_it_arrives<T: Debug + PartialEq>(
     let line_bytes_max = if *knob < 128 { Limits::default().line_bytes_max } else { 64 };
     let settings = Settings { limits: Limits { line_bytes_max }, ..Settings::default() };
     let outcome = |piece_bytes| -> Outcome<T> {
-        let (UploadReport { tally, recorded }, end) = read(Pieces::new(body, piece_bytes), &settings);
+        let (UploadReport { tally, recorded, .. }, end) = read(Pieces::new(body, piece_bytes), &settings);
         (tally, recorded.counted, end.map_err(|error| error.to_string()))
     };
     let whole = outcome(body.len().max(1));

@@ -9,6 +9,7 @@ mod loose;
 mod netflow;
 mod pieces;
 mod syslog;
+mod tokens;
 
 pub use bodies::{bulk, hec, otlp_json, otlp_protobuf, upload};
 pub use encodings::encodings;
@@ -16,12 +17,13 @@ pub use logs::{hosts, mde, network, own, recognize, zeek};
 pub use loose::loose;
 pub use netflow::netflow;
 pub use syslog::syslog;
+pub use tokens::tokens;
 
 /// A target with its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("recognize", recognize),
     ("zeek", zeek),
     ("mde", mde),
@@ -37,4 +39,5 @@ pub const TARGETS: [Target; 15] = [
     ("hec", hec),
     ("otlp_protobuf", otlp_protobuf),
     ("otlp_json", otlp_json),
+    ("tokens", tokens),
 ];
