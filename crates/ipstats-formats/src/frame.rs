@@ -24,8 +24,8 @@ pub struct Frame {
     pub(crate) records: Records,
     /// Longest record, in bytes.
     pub(crate) record_bytes_max: usize,
-    /// Halves of flows that came before, for formats that show each direction by itself.
-    pub(crate) halves: Halves,
+    /// Numbers of the JSON records that show the answer of a flow whose opening came before, in ascending order.
+    pub(crate) answers: Vec<u64>,
 }
 
 /// What the bytes of a frame are.
@@ -70,7 +70,7 @@ impl Frame {
         for issue in &self.issues {
             tally.malformed_at(issue.line, issue.problem.clone());
         }
-        let reader = &mut Reader::new(settings, batch, tally).behind(&self.halves);
+        let reader = &mut Reader::new(settings, batch, tally).with_answers(&self.answers);
         match &self.records {
             Records::Nothing => {}
             Records::ZeekRows(columns) => {
@@ -84,12 +84,11 @@ impl Frame {
                     evtx::read_chunk(chunk, number, reader);
                 }
             }
-            Records::JsonLines(format) => {
-                self.lines(reader, is_blank, |line, reader| json_object(format, line, reader));
+            Records::JsonLines(format) | Records::JsonObjects(format, _) => {
+                self.json_records(|line, record| {
+                    reader.record(line, |reader| json_object(format, record?, reader));
+                });
             }
-            Records::JsonObjects(format, spans) => self.objects(spans, |line, object| {
-                reader.record(line, |reader| json_object(format, object, reader));
-            }),
             Records::CsvRows(table) => self.rows(table, reader),
         }
     }
@@ -102,7 +101,7 @@ impl Frame {
             issues,
             records: Records::Nothing,
             record_bytes_max: 0,
-            halves: Halves::default(),
+            answers: Vec::new(),
         }
     }
 
@@ -111,20 +110,35 @@ impl Frame {
         self.bytes.len()
     }
 
-    /// Reads the JSON records for the halves of flows among them, so that `halves` is what the next frame goes on from.
-    pub(crate) fn follow(&mut self, halves: &mut Halves) {
-        self.halves.clone_from(halves);
-        let mut take = |format: &JsonFormat, record: &[u8]| {
-            let half = format.half.zip(str::from_utf8(record).ok()).and_then(|(half, text)| half(text));
-            half.into_iter().for_each(|half| {
-                halves.is_answer(half);
-            });
-        };
+    /// Looks for halves of flows among the JSON records, and which of them are answers to what came before.
+    pub(crate) fn follow(&mut self, halves: &Halves) {
+        let (Records::JsonLines(format) | Records::JsonObjects(format, _)) = &self.records else { return };
+        let Some(half) = format.half else { return };
+        let (mut number, mut answers) = (0, Vec::new());
+        self.json_records(|_, record| {
+            number += 1;
+            let text = record.ok().and_then(|record| str::from_utf8(record).ok());
+            if text.and_then(half).is_some_and(|half| halves.is_answer(&half)) {
+                answers.push(number);
+            }
+        });
+        self.answers = answers;
+    }
+
+    /// Gives each JSON record with the line it starts on.
+    fn json_records(&self, mut give: impl FnMut(u64, Result<&[u8], Malformed>)) {
         match &self.records {
-            Records::JsonLines(format) => self.whole_lines(|_, line| {
-                line.into_iter().for_each(|line| take(format, line));
+            Records::JsonLines(_) => self.whole_lines(|number, line| match line {
+                Ok(line) if is_blank(line) => {}
+                line => give(number, line),
             }),
-            Records::JsonObjects(format, spans) => self.objects(spans, |_, object| take(format, object)),
+            Records::JsonObjects(_, spans) => {
+                let mut start = 0;
+                for span in spans {
+                    give(span.line, Ok(self.bytes.get(start..span.end).unwrap_or_default()));
+                    start = span.end;
+                }
+            }
             Records::Nothing
             | Records::ZeekRows(_)
             | Records::VpcFlowRows(_)
@@ -160,15 +174,6 @@ impl Frame {
                 give(number, Ok(line.strip_suffix(b"\r").unwrap_or(line)));
             }
             number += 1;
-        }
-    }
-
-    /// Gives each object with the line it starts on.
-    fn objects(&self, spans: &[Span], mut give: impl FnMut(u64, &[u8])) {
-        let mut start = 0;
-        for span in spans {
-            give(span.line, self.bytes.get(start..span.end).unwrap_or_default());
-            start = span.end;
         }
     }
 

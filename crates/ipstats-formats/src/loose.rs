@@ -28,7 +28,7 @@ pub struct LooseRecords {
     number: u64,
     /// What reads the rows of a table, once one has begun.
     table: Option<Framer>,
-    /// Halves of flows that came before.
+    /// Shared with those who read other deliveries of the same log.
     halves: Halves,
 }
 
@@ -63,7 +63,12 @@ struct Original<'a> {
 impl LooseRecords {
     /// A reader of records that have formats of `choice`.
     pub fn new(choice: FormatChoice) -> Self {
-        Self { choice, number: 0, table: None, halves: Halves::default() }
+        Self::sharing(choice, Halves::default())
+    }
+
+    /// A reader of records of a log, with the memory of those who read the others of that log.
+    pub const fn sharing(choice: FormatChoice, halves: Halves) -> Self {
+        Self { choice, number: 0, table: None, halves }
     }
 
     /// Reads one record: connections into `batch`, the outcome into `tally`, with the number of the record as its line.
@@ -203,11 +208,9 @@ impl LooseRecords {
                 return Ok(());
             }
         };
-        let mut whole = Framer::new(format.into(), settings.limits);
+        let mut whole = Framer::sharing(format.into(), settings.limits, self.halves.clone());
         let mut frames = Vec::new();
-        std::mem::swap(whole.halves(), &mut self.halves);
         let end = whole.feed(text.as_bytes(), &mut frames).and_then(|()| whole.finish(&mut frames));
-        std::mem::swap(whole.halves(), &mut self.halves);
         frames.iter().for_each(|frame| frame.parse(settings, batch, tally));
         end.map_err(unreadable)
     }
@@ -219,7 +222,10 @@ impl LooseRecords {
         batch: &mut Batch,
         tally: &mut Tally,
     ) -> Result<(), Malformed> {
-        let mut table = self.table.take().unwrap_or_else(|| Framer::new(self.choice, settings.limits));
+        let mut table = self
+            .table
+            .take()
+            .unwrap_or_else(|| Framer::sharing(self.choice, settings.limits, self.halves.clone()));
         let mut frames = Vec::new();
         let end = table
             .feed(text.as_bytes(), &mut frames)

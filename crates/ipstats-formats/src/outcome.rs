@@ -72,6 +72,12 @@ pub enum Malformed {
         /// Columns of the row.
         found: usize,
     },
+    /// A flow began so long after its exporter was started, and when that was is not known.
+    #[error(
+        "the flow start counts from the start of the exporter, which has not said when that was: let it send \
+         systemInitTimeMilliseconds (element 160) with its templates, or flowStartMilliseconds (152) in place of flowStartSysUpTime"
+    )]
+    ExporterStartUnknown,
     /// A needed field is absent or empty.
     #[error("no {field}")]
     Missing {

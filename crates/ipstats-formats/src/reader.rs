@@ -1,7 +1,6 @@
 //! The rules all formats share: who the device is, which end is internal, and where a record ends up.
 
 use crate::fields::networks::Networks;
-use crate::halves::{Half, Halves};
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
 use crate::tally::Tally;
@@ -16,7 +15,10 @@ pub(crate) struct Reader<'a> {
     tally: &'a mut Tally,
     /// Holds a device name while it is put together.
     device: String,
-    halves: Halves,
+    /// Numbers of the records that are answers of flows.
+    answers: &'a [u64],
+    /// The number of the record at hand, counted from 1.
+    number: u64,
     /// The line the record at hand starts on.
     line: u64,
 }
@@ -61,16 +63,17 @@ pub(crate) struct Flow<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &'a Settings, batch: &'a mut Batch, tally: &'a mut Tally) -> Self {
         let internal = Networks::new(&settings.internal_networks);
-        Self { settings, internal, batch, tally, device: String::new(), halves: Halves::default(), line: 0 }
+        Self { settings, internal, batch, tally, device: String::new(), answers: &[], number: 0, line: 0 }
     }
 
-    /// Goes on where these halves of flows came before.
-    pub(crate) fn behind(self, halves: &Halves) -> Self {
-        Self { halves: halves.clone(), ..self }
+    /// Reads records of which those with these numbers show the answer of a flow; the numbers ascend.
+    pub(crate) fn with_answers(self, answers: &'a [u64]) -> Self {
+        Self { answers, ..self }
     }
 
     /// Reads the record that starts on `line`, and counts what became of it.
     pub(crate) fn record(&mut self, line: u64, read: impl FnOnce(&mut Self) -> Outcome) {
+        self.number += 1;
         self.line = line;
         let outcome = read(self);
         self.settle(outcome);
@@ -93,9 +96,9 @@ impl<'a> Reader<'a> {
         last
     }
 
-    /// Whether a record that shows one direction of a flow is the answer to one that came before.
-    pub(crate) fn is_answer(&mut self, half: Half) -> bool {
-        self.halves.is_answer(half)
+    /// Whether the record at hand shows the answer of a flow whose opening came before.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.answers.binary_search(&self.number).is_ok()
     }
 
     pub(crate) const fn settings(&self) -> &Settings {

@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::formats::suricata::{self, Around};
 use crate::formats::winlog::Winlog;
 use crate::formats::{JsonFormat, zeek};
+use crate::halves::Half;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
@@ -24,7 +25,7 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: read,
-    half: None,
+    half: Some(half),
 };
 
 /// A document.
@@ -164,13 +165,20 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
     json::object::<Document<'_>>(text)?.read(reader)
 }
 
+/// The half of a flow that a document shows, if it holds a `netflow` event of Suricata.
+fn half(text: &str) -> Option<Half> {
+    suricata::may_show_half(text).then_some(())?;
+    let document = json::object::<Document<'_>>(text).ok()?;
+    document.eve()?.half(&document.around().ok()?).ok()?
+}
+
 impl Document<'_> {
     fn read(&self, reader: &mut Reader<'_>) -> Outcome {
         if let Some(winlog) = &self.winlog.0 {
             return winlog.read(self, reader);
         }
-        if let Some(eve) = self.suricata.0.as_ref().and_then(|module| module.eve.0.as_ref()) {
-            return eve.read_within(&Around { ends: self.ends()?, start: self.time().ok() }, reader);
+        if let Some(eve) = self.eve() {
+            return eve.read_within(&self.around()?, reader);
         }
         if let Some(connection) = self.zeek.0.as_ref().and_then(|module| module.connection.0.as_ref()) {
             return self.zeek_connection(connection, reader);
@@ -184,6 +192,15 @@ impl Document<'_> {
         } else {
             self.of_sensor(source, destination, reader)
         }
+    }
+
+    fn eve(&self) -> Option<&suricata::Record<'_>> {
+        self.suricata.0.as_ref()?.eve.0.as_ref()
+    }
+
+    /// What the document says of the event of Suricata in it.
+    fn around(&self) -> Result<Around, Malformed> {
+        Ok(Around { ends: self.ends()?, start: self.time().ok() })
     }
 
     /// Whether this is an event of the network at all: other data sets come in the same stream.

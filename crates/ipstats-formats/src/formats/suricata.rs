@@ -20,13 +20,15 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     half: Some(half),
 };
 
-/// An EVE record. Its `timestamp` is when it was logged, which for a flow is its end, and `host` is the sensor; neither
-/// is read.
+/// An EVE record. Its `timestamp` is when it was written, which tells no more than which of two records was first, and `host`,
+/// which is not read, is the sensor.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(super) struct Record<'a> {
     #[serde(borrow)]
     event_type: Scalar<'a>,
+    #[serde(borrow)]
+    timestamp: Scalar<'a>,
     #[serde(borrow)]
     flow_id: Scalar<'a>,
     #[serde(borrow)]
@@ -95,9 +97,14 @@ struct Ether<'a> {
     src_macs: Texts<'a>,
 }
 
+/// Whether a record of any layout could be a `netflow` event: looking is cheaper than reading.
+pub(super) fn may_show_half(text: &str) -> bool {
+    memmem::find(text.as_bytes(), b"netflow").is_some()
+}
+
 /// The half of a flow that a `netflow` record shows.
 fn half(text: &str) -> Option<Half> {
-    memmem::find(text.as_bytes(), b"netflow")?;
+    may_show_half(text).then_some(())?;
     json::object::<Record<'_>>(text).ok()?.half(&Around::default()).ok()?
 }
 
@@ -105,7 +112,7 @@ impl Record<'_> {
     /// Records the event if it is a flow that its source opened.
     pub(super) fn read_within(&self, around: &Around, reader: &mut Reader<'_>) -> Outcome {
         let (start, progress) = match self.half(around)? {
-            Some(half) if reader.is_answer(half) => return Err(NotAConnection::Inbound.into()),
+            Some(_) if reader.is_answer() => return Err(NotAConnection::Inbound.into()),
             Some(_) => self.netflow()?,
             None => self.flow()?,
         };
@@ -126,13 +133,21 @@ impl Record<'_> {
     }
 
     /// The half of a flow that a `netflow` event shows; nothing of a `flow` event, which shows both.
-    fn half(&self, around: &Around) -> Result<Option<Half>, Rejected> {
+    pub(super) fn half(&self, around: &Around) -> Result<Option<Half>, Rejected> {
         match self.event_type.needed_text("event_type")? {
             "flow" => Ok(None),
             "netflow" => {
                 let (source, destination) = self.ends(around)?;
                 let flow = self.flow_id.number().ok_or(Malformed::Missing { field: "flow_id" })?;
-                Ok(Some(Half { flow, source, destination }))
+                let start =
+                    self.netflow.0.as_ref().map(|netflow| netflow.start.time("start", Zone::Required));
+                Ok(Some(Half {
+                    flow,
+                    start: start.and_then(Result::ok),
+                    source,
+                    destination,
+                    written_micros: self.timestamp.micros().unwrap_or_default(),
+                }))
             }
             _ => Err(NotAConnection::OtherEvent.into()),
         }

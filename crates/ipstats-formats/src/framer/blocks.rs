@@ -4,7 +4,6 @@ use super::{FRAME_BYTES, PIECE_BYTES};
 use crate::error::StreamError;
 use crate::fields::csv::RowScanner;
 use crate::frame::{Frame, Records};
-use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
@@ -137,7 +136,7 @@ impl Block {
             issues: self.issues,
             records,
             record_bytes_max: limits.line_bytes_max,
-            halves: Halves::default(),
+            answers: Vec::new(),
         }
     }
 }

@@ -9,7 +9,6 @@ use super::blocks::line_ends;
 use super::nesting::{Event, Nesting};
 use crate::formats::JsonFormat;
 use crate::frame::{Frame, Records, Span};
-use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
@@ -80,10 +79,6 @@ impl Documents {
             start_line: first_line,
             too_long: false,
         }
-    }
-
-    pub(super) const fn format(&self) -> &'static JsonFormat {
-        self.format
     }
 
     pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) {
@@ -252,7 +247,7 @@ impl Documents {
             issues: std::mem::take(&mut self.issues),
             records: Records::JsonObjects(self.format, std::mem::take(&mut self.spans)),
             record_bytes_max: self.limits.line_bytes_max,
-            halves: Halves::default(),
+            answers: Vec::new(),
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::FRAME_BYTES;
 use crate::formats::evtx::CHUNK_BYTES;
 use crate::frame::{Frame, Records};
-use crate::halves::Halves;
 
 /// What an EVTX file starts with.
 pub(super) const MAGIC: &[u8] = b"ElfFile\0";
@@ -65,7 +64,7 @@ impl EvtxFramer {
                 issues: Vec::new(),
                 records: Records::EvtxChunks,
                 record_bytes_max: CHUNK_BYTES,
-                halves: Halves::default(),
+                answers: Vec::new(),
             });
             self.number += chunks;
             self.whole = 0;

@@ -62,12 +62,12 @@ enum State {
 impl Framer {
     /// A framer for one stream that has one of the chosen formats.
     pub fn new(choice: FormatChoice, limits: Limits) -> Self {
-        Self {
-            limits,
-            state: State::Recognizing(Recognizer::new(choice)),
-            format: None,
-            halves: Halves::default(),
-        }
+        Self::sharing(choice, limits, Halves::default())
+    }
+
+    /// A framer for a stream that is a piece of a log, with the memory of those who cut its other pieces.
+    pub fn sharing(choice: FormatChoice, limits: Limits, halves: Halves) -> Self {
+        Self { limits, state: State::Recognizing(Recognizer::new(choice)), format: None, halves }
     }
 
     /// Takes the next bytes of the stream and appends the frames that are now complete to `frames`.
@@ -144,11 +144,6 @@ impl Framer {
         let result = self.rest(frames);
         self.follow(frames.get_mut(before..).unwrap_or_default());
         self.fuse(result)
-    }
-
-    /// The halves of flows that were seen, for whoever cuts one delivery with several framers.
-    pub(crate) const fn halves(&mut self) -> &mut Halves {
-        &mut self.halves
     }
 
     /// The format of the stream, once it is known.
@@ -229,22 +224,9 @@ impl Framer {
         self.piece(&window, frames)
     }
 
-    /// Gives new frames what they need to know of those before them.
-    fn follow(&mut self, frames: &mut [Frame]) {
-        let shows_halves = |format: &JsonFormat| format.half.is_some();
-        let is_followed = match &self.state {
-            State::JsonLines(format, _) => shows_halves(format),
-            State::JsonDocuments(documents) => shows_halves(documents.format()),
-            State::Recognizing(_)
-            | State::Zeek(_)
-            | State::VpcFlow(_)
-            | State::Evtx(_)
-            | State::Csv(_)
-            | State::Failed(_) => false,
-        };
-        if is_followed {
-            frames.iter_mut().for_each(|frame| frame.follow(&mut self.halves));
-        }
+    /// Tells new frames what they need to know of those before them.
+    fn follow(&self, frames: &mut [Frame]) {
+        frames.iter_mut().for_each(|frame| frame.follow(&self.halves));
     }
 
     fn fuse(&mut self, result: Result<(), StreamError>) -> Result<(), StreamError> {

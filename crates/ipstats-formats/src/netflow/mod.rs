@@ -5,6 +5,7 @@
 
 mod evidence;
 mod record;
+mod shares;
 
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Reader};
@@ -13,14 +14,17 @@ use crate::tally::Tally;
 use ipstats_model::Batch;
 use netflow_parser::static_versions::v5::V5;
 use netflow_parser::variable_versions::{ipfix, v9};
-use netflow_parser::{AutoScopedParser, ConfigError, NetflowPacket, NetflowParser};
+use netflow_parser::{
+    AutoScopedParser, ConfigError, IpfixSourceKey, NetflowPacket, NetflowParser, V9SourceKey,
+};
 use record::{Clock, Record};
+use shares::{Exporter, Shares, Version};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
 /// How many exporters (address and observation domain) are remembered. Beyond that, the one that was silent longest is
-/// forgotten until it sends its templates again.
+/// forgotten until it sends its templates again. One address has a share of them.
 const EXPORTERS_MAX: usize = 512;
 
 /// Templates that are remembered of one exporter.
@@ -35,6 +39,7 @@ const VERSIONS: [u16; 3] = [5, 9, 10];
 /// Reads the datagrams of any number of exporters, in the order they arrive.
 pub struct Datagrams {
     parser: AutoScopedParser,
+    shares: Shares,
     /// When exporters of IPFIX were started, in milliseconds since 1970: they say so in a record of its own, and leave it
     /// out of those of flows.
     started_millis: HashMap<(SocketAddr, u32), u64>,
@@ -54,7 +59,8 @@ impl Datagrams {
                 .with_max_sources(EXPORTERS_MAX)
         };
         // The limits above are constants within what the library admits; its own defaults are bounded too.
-        Self { parser: bounded().unwrap_or_default(), started_millis: HashMap::new(), count: 0 }
+        let parser = bounded().unwrap_or_default();
+        Self { parser, shares: Shares::default(), started_millis: HashMap::new(), count: 0 }
     }
 
     /// Reads one datagram of `exporter`: connections into `batch`, the outcome of each record into `tally`.
@@ -67,6 +73,9 @@ impl Datagrams {
         tally: &mut Tally,
     ) {
         self.count += 1;
+        if let Some(silent) = Exporter::of(exporter, datagram).and_then(|sender| self.shares.sends(sender)) {
+            self.forget(silent);
+        }
         let reader = &mut Reader::new(settings, batch, tally);
         let parsed = self.parser.parse_from_source(exporter, datagram);
         for packet in &parsed.packets {
@@ -82,6 +91,18 @@ impl Datagrams {
         }
         if let Some(error) = parsed.error {
             reader.record(self.count, |_| Err(damaged(&error).into()));
+        }
+    }
+
+    /// Forgets the templates of an exporter, and when it was started.
+    fn forget(&mut self, Exporter { address: addr, version, domain }: Exporter) {
+        match version {
+            Version::V9 => drop(self.parser.remove_v9_source(&V9SourceKey { addr, source_id: domain })),
+            Version::Ipfix => {
+                let key = IpfixSourceKey { addr, observation_domain_id: domain };
+                drop(self.parser.remove_ipfix_source(&key));
+                self.started_millis.remove(&(addr, domain));
+            }
         }
     }
 }
@@ -179,7 +200,7 @@ fn take(record: &Record, clock: Clock, number: u64, reader: &mut Reader<'_>) {
         };
         let mac = record.source_mac.filter(|_| originator == source);
         reader.flow(&Flow {
-            at: record.start(clock).ok_or(Malformed::Missing { field: "flow start" })?,
+            at: record.start(clock).ok_or_else(|| record.why_no_start())?,
             originator,
             responder,
             originator_internal: None,

@@ -1,6 +1,7 @@
 //! What the three versions say in their own fields, as one record: information elements of IANA's registry.
 
 use crate::fields::time;
+use crate::outcome::Malformed;
 use ipstats_model::{CanonicalIp, Timestamp};
 use netflow_parser::protocol::ProtocolTypes;
 use netflow_parser::static_versions::v5;
@@ -142,6 +143,15 @@ impl Record {
             exported - i64::try_from(before_export_micros?.div_ceil(1_000_000)).ok()?
         };
         time::from_seconds(seconds)
+    }
+
+    /// Why it is not known when the flow began. IPFIX counts milliseconds of uptime from a moment that only the exporter can tell;
+    /// the time of the export stands for none of it.
+    pub(super) const fn why_no_start(&self) -> Malformed {
+        match self.began.uptime_millis {
+            Some(_) => Malformed::ExporterStartUnknown,
+            None => Malformed::Missing { field: "flow start" },
+        }
     }
 
     /// Takes an information element of IANA's registry; NetFlow v9 has the same numbers.

@@ -148,6 +148,50 @@ fn ipfix_says_who_opened_and_each_domain_has_its_templates() {
 }
 
 #[test]
+fn uptime_says_when_only_once_the_exporter_told_its_start() {
+    // sourceIPv4Address, destinationIPv4Address, destinationTransportPort, sourceTransportPort, flowStartSysUpTime.
+    let fields = [8, 4, 12, 4, 11, 2, 7, 2, 22, 4];
+    let template = Bytes::default().set(2, &Bytes::default().u16(&[300, 5]).u16(&fields));
+    let record = Bytes::default().u8(&DEVICE).u8(&REMOTE).u16(&[443, 49_152]).u32(&[30_000]);
+    let data = ipfix(1, &Bytes::default().set(300, &record));
+    // An options template with one field in its scope, observationDomainId, and systemInitTimeMilliseconds.
+    let options = Bytes::default().set(3, &Bytes::default().u16(&[400, 2, 1, 149, 4, 160, 8]));
+    let started = Bytes::default().u32(&[1]).u64(u64::from(EXPORTED - 60) * 1000);
+    let started = Bytes::default().set(400, &started);
+
+    let before = [ipfix(1, &template), data.clone()];
+    let (connections, tally) = read(&before, &Settings::default());
+    assert_eq!((connections.len(), tally.malformed()), (0, 1));
+    let reason = tally.issues()[0].problem.to_string();
+    assert!(reason.contains("systemInitTimeMilliseconds (element 160)"), "{reason}");
+    let (connections, _) =
+        read(&[&before[..], &[ipfix(1, &options), ipfix(1, &started), data]].concat(), &Settings::default());
+    assert_eq!(connections, ["10.0.0.5 203.0.113.7 2026-11-01T09:59:30Z"]);
+}
+
+#[test]
+fn ever_new_ports_of_one_address_push_out_nobody_else() {
+    let fields = [8, 4, 12, 4, 7, 2, 11, 2, 22, 4];
+    let template = v9(&Bytes::default().set(0, &Bytes::default().u16(&[256, 5]).u16(&fields)));
+    let record = Bytes::default().u8(&DEVICE).u8(&REMOTE).u16(&[49_152, 22]).u32(&[100_000]);
+    let data = v9(&Bytes::default().set(256, &record));
+    let (mut reader, settings) = (Datagrams::new(), Settings::default());
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    let mut send = |from: SocketAddr, datagram: &[u8]| {
+        reader.parse(from, datagram, &settings, &mut batch, &mut tally);
+        (tally.connections(), reasons(&tally))
+    };
+    let quiet = "192.0.2.2:2055".parse().unwrap();
+    send(quiet, &template);
+    for port in 1..=2000 {
+        send(SocketAddr::new("192.0.2.1".parse().unwrap(), port), &template);
+    }
+    assert_eq!(send(quiet, &data), (1, Vec::new()));
+    assert_eq!(send("192.0.2.1:2000".parse().unwrap(), &data), (2, Vec::new()));
+    assert_eq!(send("192.0.2.1:1".parse().unwrap(), &data), (2, vec![("noTemplate", 1)]));
+}
+
+#[test]
 fn what_is_no_datagram_is_malformed() {
     for junk in [
         &b"\x00\x05"[..],

@@ -18,6 +18,7 @@ use crate::secret::SecretError;
 use crate::sources::Account;
 use crate::store::{Store, StoreError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use ipstats_formats::Halves;
 use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct App {
     pub(super) metrics: Metrics,
     audit: ArcSwapOption<AuditLog>,
     accounts: Accounts,
+    /// Of the logs that come in under ingest keys; outlives a reload.
+    halves: Halves,
     acknowledgements: AtomicU64,
     /// The one that the service began with.
     key: SigningKey,
@@ -118,6 +121,7 @@ impl App {
             metrics: Metrics::new(Clock::System.unix_millis()),
             audit: ArcSwapOption::from_pointee(audit),
             accounts,
+            halves: Halves::default(),
             acknowledgements: AtomicU64::new(0),
             key,
             of_address,
@@ -226,6 +230,11 @@ impl App {
 
     pub(super) fn account(&self, source: &IngestSource) -> Arc<Account> {
         self.accounts.of(source)
+    }
+
+    /// What is remembered of the log of which `source` brings the pieces.
+    pub(super) fn halves(&self, source: &IngestSource) -> Halves {
+        self.halves.of((source.organization, &source.name))
     }
 
     /// Numbers of deliveries that are durable: the next is given out, all below it were.

@@ -35,7 +35,7 @@ pub use aliases::{AliasError, read_aliases};
 pub use decompress::{Compression, ZstdWindow, decompressed};
 pub use delivery::Delivery;
 pub use encoding::{Encodings, UnknownEncoding, decoded};
-pub use guess::other_format;
+pub use guess::OtherFormat;
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;
 pub use report::{Report, SourceReport};

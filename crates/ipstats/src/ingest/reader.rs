@@ -4,12 +4,14 @@ use super::lines::Lines;
 use super::pipeline::{Shared, SourceFrame};
 use super::queue::Closed;
 use super::source::{Source, SourceError};
-use ipstats_formats::{Frame, Framer, StreamError};
+use ipstats_formats::{Frame, Framer, Halves, StreamError};
 use std::sync::Arc;
 
 /// Reads one log after the other; owned by its thread.
 pub(super) struct Reader {
     shared: Arc<Shared>,
+    /// All logs of an import are taken for pieces of one.
+    halves: Halves,
 }
 
 /// Why a log is not read on.
@@ -22,7 +24,7 @@ enum Stopped {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self { shared, halves: Halves::default() }
     }
 
     /// Reads all of them, and reports on each.
@@ -40,7 +42,8 @@ impl Reader {
 
     fn read(&self, position: usize, source: &Source) -> Result<(), Stopped> {
         let (compression, mut log) = source.open(&self.shared.progress)?;
-        let mut framer = Framer::new(self.shared.format, self.shared.settings.limits);
+        let (format, limits) = (self.shared.format, self.shared.settings.limits);
+        let mut framer = Framer::sharing(format, limits, self.halves.clone());
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {

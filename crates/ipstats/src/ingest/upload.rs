@@ -5,11 +5,12 @@
 
 use super::decompress::Compression;
 use super::encoding::{Encodings, decoded};
+use super::guess::{Head, OtherFormat};
 use super::lines::Lines;
 use super::sink::Sink;
 use super::source::SourceError;
 use crate::store::StoreError;
-use ipstats_formats::{FormatChoice, Frame, Framer, Settings, StreamError, Tally};
+use ipstats_formats::{FormatChoice, Frame, Framer, Halves, Settings, StreamError, Tally};
 use ipstats_model::{Batch, Recorded};
 use std::io::{self, Read};
 
@@ -25,6 +26,8 @@ pub struct UploadPlan {
     pub format: FormatChoice,
     /// What counts as a connection, and of whom.
     pub settings: Settings,
+    /// What is remembered of the log of which this is a piece.
+    pub halves: Halves,
     /// Most bytes of it once it is decompressed.
     pub bytes_max: u64,
 }
@@ -36,6 +39,8 @@ pub struct UploadReport {
     pub tally: Tally,
     /// What the sink acknowledged: connections counted, and outside retention.
     pub recorded: Recorded,
+    /// Where no record was a connection, or the log could not be read: which format it seems to have, if that is another.
+    pub other_format: Option<OtherFormat>,
 }
 
 /// Why an upload was not read to its end. What comes before was recorded; sending it again changes nothing.
@@ -106,10 +111,25 @@ pub fn upload(
     plan: &UploadPlan,
     sink: &impl Sink,
 ) -> (UploadReport, Result<(), UploadError>) {
-    let mut upload = Upload { plan, sink, batch: Batch::new(), report: UploadReport::default() };
+    let head = Head::new(plan.format);
+    let mut upload = Upload { plan, sink, head, batch: Batch::new(), report: UploadReport::default() };
     let read = upload.read(log);
     let recorded = upload.record();
+    let tally = &upload.report.tally;
+    if tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read)) {
+        upload.report.other_format = upload.head.other_format();
+    }
     (upload.report, recorded.map_err(UploadError::Record).and(read))
+}
+
+/// Whether a log could not be read as its format, and the error does not say which other it seems to have.
+const fn is_unreadable(read: &Result<(), UploadError>) -> bool {
+    match read {
+        Err(UploadError::Source(SourceError::Content(error))) => {
+            !matches!(error, StreamError::NotRecognized { .. })
+        }
+        _ => false,
+    }
 }
 
 /// Adds what the sink acknowledged.
@@ -122,6 +142,7 @@ pub(super) fn add(total: &mut Recorded, more: Recorded) {
 struct Upload<'a, S> {
     plan: &'a UploadPlan,
     sink: &'a S,
+    head: Head,
     batch: Batch,
     report: UploadReport,
 }
@@ -131,12 +152,16 @@ impl<S: Sink> Upload<'_, S> {
         let bytes_max = self.plan.bytes_max;
         let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
             .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
-        let mut framer = Framer::new(self.plan.format, self.plan.settings.limits);
+        let UploadPlan { format, settings, halves, .. } = self.plan;
+        let mut framer = Framer::sharing(*format, settings.limits, halves.clone());
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {
             match lines.next(&mut log) {
-                Ok(Some(chunk)) => self.pass_on(|frames| framer.feed(chunk, frames))?,
+                Ok(Some(chunk)) => {
+                    self.head.feed(chunk);
+                    self.pass_on(|frames| framer.feed(chunk, frames))?;
+                }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(UploadError::reading(error, compression, bytes_max)),
             }
@@ -144,7 +169,10 @@ impl<S: Sink> Upload<'_, S> {
         };
         match lines.rest() {
             [] if empty => return end,
-            rest if end.is_ok() => self.pass_on(|frames| framer.feed(rest, frames))?,
+            rest if end.is_ok() => {
+                self.head.feed(rest);
+                self.pass_on(|frames| framer.feed(rest, frames))?;
+            }
             // The line in which a log breaks off is left out: half a record can look like a whole one.
             _ => {}
         }
@@ -199,6 +227,7 @@ mod tests {
             encodings: Encodings::default(),
             format: FormatChoice::Auto,
             settings: Settings::default(),
+            halves: Halves::default(),
             bytes_max,
         }
     }
@@ -237,6 +266,24 @@ mod tests {
         assert!(matches!(error, UploadError::Source(SourceError::Truncated(_))), "{error}");
         let message = error.to_string();
         assert!(message.contains("send the complete log again") && !message.contains("import"), "{message}");
+    }
+
+    #[test]
+    fn a_log_of_another_format_is_named() {
+        let looks_like = |format: &str, log: Vec<u8>| {
+            let plan = UploadPlan { format: format.parse().unwrap(), ..plan(1 << 20) };
+            upload(Cursor::new(log), &plan, &Kept::default()).0.other_format
+        };
+        let other = looks_like("csv", lines(3)).unwrap();
+        assert_eq!(other.about("the log"), "nothing of the log was counted as csv: it looks like ndjson");
+        assert_eq!(looks_like("zeek-json", b"device,ip,time\n".repeat(2)).unwrap().looks_like.name(), "csv");
+        assert_eq!(looks_like("ndjson", lines(3)), None, "it counts");
+        assert_eq!(
+            looks_like("ndjson", b"{\"device\":1,\"ip\":\"\",\"time\":1}\n".to_vec()),
+            None,
+            "it is ndjson"
+        );
+        assert_eq!(looks_like("ndjson", b"{\"a\":1}\n".to_vec()), None, "it looks like nothing");
     }
 
     #[test]

@@ -28,7 +28,7 @@ struct RecordLabels {
 /// Registers the metrics of `sources`.
 pub(super) fn register(ours: &mut Registry, sources: &[SourceReport]) {
     let records = Family::<RecordLabels, Counter>::default();
-    let [refused, dropped] = std::array::from_fn(|_| Family::<SourceLabels, Counter>::default());
+    let [refused, dropped, pauses] = std::array::from_fn(|_| Family::<SourceLabels, Counter>::default());
     let [running, newest, lag, bytes, backlog] =
         std::array::from_fn(|_| Family::<SourceLabels, Gauge>::default());
     for report in sources {
@@ -36,6 +36,7 @@ pub(super) fn register(ours: &mut Registry, sources: &[SourceReport]) {
         count(&records, &labels, &report.since_start);
         refused.get_or_create(&labels).inc_by(report.refused);
         dropped.get_or_create(&labels).inc_by(report.dropped);
+        pauses.get_or_create(&labels).inc_by(report.pauses);
         running.get_or_create(&labels).set((report.state == "running").into());
         let second = report.newest_event.as_ref().and_then(|newest| newest.parse::<Timestamp>().ok());
         let states = [
@@ -53,6 +54,7 @@ pub(super) fn register(ours: &mut Registry, sources: &[SourceReport]) {
     ours.register("source_records", "Records of a source that were read, by what became of them", records);
     ours.register("source_refused", "What senders sent that a source does not admit", refused);
     ours.register("source_dropped_datagrams", "Datagrams that the system dropped unread", dropped);
+    ours.register("source_accept_pauses", "Times that no connection could be taken in", pauses);
     ours.register("source_running", "Whether nothing hinders a source: 1, or 0", running);
     ours.register_with_unit(
         "source_newest_event_timestamp",

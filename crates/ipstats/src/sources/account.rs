@@ -42,6 +42,8 @@ pub struct Unread {
     pub refused: u64,
     /// Datagrams that the system dropped because more arrived than were read.
     pub dropped: u64,
+    /// Times that no connection could be taken in, because the process has no file descriptor left or the like.
+    pub pauses: u64,
 }
 
 /// The account of one source; shared by whoever brings its records and whoever looks at it.
@@ -151,6 +153,11 @@ impl Account {
     /// Counts datagrams that the system dropped.
     pub fn dropped(&self, datagrams: u64) {
         self.0.lock().unread.dropped += datagrams;
+    }
+
+    /// Counts a pause in which no connection can be taken in.
+    pub fn paused(&self) {
+        self.0.lock().unread.pauses += 1;
     }
 
     /// Notes what hinders the source; whether that is news.

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::{Endpoint, SourceEntry, SourceKind};
 use crate::ingest::Stop;
 use crate::store::Store;
+use ipstats_formats::Halves;
 use netflow::Netflow;
 use recorder::Recorder;
 use std::io;
@@ -48,6 +49,8 @@ pub struct Sources {
     board: Board,
     store: Arc<Store>,
     data_clock: Clock,
+    /// Of the logs of all sources; outlives a source that is configured anew.
+    halves: Halves,
 }
 
 /// What another configuration takes, before anything of it is in force. Dropped, it changes nothing.
@@ -89,7 +92,8 @@ pub struct AddressError {
 impl Sources {
     /// No sources yet, over `store`; `data_clock` says which time it is when records arrive.
     pub fn new(store: Arc<Store>, data_clock: Clock) -> Self {
-        Self { running: Vec::new(), board: Board::default(), store, data_clock }
+        let halves = Halves::default();
+        Self { running: Vec::new(), board: Board::default(), store, data_clock, halves }
     }
 
     /// What there is to see of the sources, now and later.
@@ -156,6 +160,7 @@ impl Sources {
             Arc::clone(&self.store),
             entry,
             self.data_clock.clone(),
+            self.halves.of((entry.organization, &entry.name)),
             Arc::clone(&account),
             stop.clone(),
         );
@@ -177,7 +182,10 @@ impl Sources {
                 SourceKind::Kafka(_) => {
                     recorder.trouble("this ipstats was built without the feature `kafka`");
                 }
-                SourceKind::Syslog(listening) => listen::listen(&listening, Syslog::new(format), recorder),
+                SourceKind::Syslog(listening) => {
+                    let syslog = Syslog::new(format, recorder.halves());
+                    listen::listen(&listening, syslog, recorder);
+                }
                 SourceKind::Netflow(listening) => listen::listen(&listening, Netflow::default(), recorder),
             }
         };

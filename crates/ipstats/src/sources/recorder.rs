@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::SourceEntry;
 use crate::ingest::Stop;
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Aliases, Frame, Settings, Tally};
+use ipstats_formats::{Aliases, Frame, Halves, Settings, Tally};
 use ipstats_model::{Batch, Organization, Recorded, Timestamp};
 use std::sync::Arc;
 use std::thread;
@@ -27,6 +27,7 @@ pub(super) struct Recorder {
     organization: Organization,
     settings: Settings,
     data_clock: Clock,
+    halves: Halves,
     account: Arc<Account>,
     stop: Stop,
     batch: Batch,
@@ -42,6 +43,7 @@ impl Recorder {
         store: Arc<Store>,
         entry: &SourceEntry,
         data_clock: Clock,
+        halves: Halves,
         account: Arc<Account>,
         stop: Stop,
     ) -> Self {
@@ -51,6 +53,7 @@ impl Recorder {
             organization: entry.organization,
             settings: entry.settings.clone(),
             data_clock,
+            halves,
             account,
             stop,
             batch: Batch::new(),
@@ -61,6 +64,11 @@ impl Recorder {
     /// How records are read.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What is remembered of the log that this source brings.
+    pub(super) fn halves(&self) -> Halves {
+        self.halves.clone()
     }
 
     pub(super) fn name(&self) -> &str {

@@ -49,6 +49,10 @@ pub struct SourceReport {
     pub refused: u64,
     /// Datagrams that the system dropped because they came faster than they were read, since the service began.
     pub dropped: u64,
+    /// Times that no connection could be taken in, because the process has no file descriptor left or the like, since the
+    /// service began.
+    #[serde(default)]
+    pub pauses: u64,
     /// Records of the last 60 seconds.
     pub last_minute: OutcomesReport,
     /// Records of the last 60 minutes.
@@ -136,6 +140,7 @@ impl SourceReport {
             backlog_records: records,
             refused: statement.unread.refused,
             dropped: statement.unread.dropped,
+            pauses: statement.unread.pauses,
             last_minute: OutcomesReport::of(&statement.last_minute),
             last_hour: OutcomesReport::of(&statement.last_hour),
             since_start: OutcomesReport::of(&statement.total),

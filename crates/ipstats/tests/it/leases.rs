@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CONN: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
 const DHCP: &str = "#separator \\x09\n#path\tdhcp\n#fields\tts\tmac\thost_name\tassigned_addr\tlease_time\n";
@@ -123,6 +123,30 @@ fn a_device_keeps_its_name_whatever_its_address_and_its_sensor_do() {
     sensor.connect(ALICE, "10.0.0.8", "198.51.100.4", 700);
     let service = sensor.serve();
     sensor.connect(BOB, "10.0.0.9", "198.51.100.1", 600);
+    sensor.settle(&service);
+    assert_eq!(service.stop().status.code(), Some(0));
+}
+
+#[test]
+fn logs_of_leases_that_are_all_gone_are_missed_and_connections_go_on() {
+    let mut sensor = Sensor::new();
+    sensor.lease(ALICE, "10.0.0.5", 200);
+    sensor.connect(ALICE, "10.0.0.5", "198.51.100.1", 100);
+    let service = sensor.serve();
+    sensor.settle(&service);
+    assert_eq!(sensor.told()["state"], "running");
+    fs::remove_file(sensor.site.place.path("logs/dhcp.log")).unwrap();
+    let end = Instant::now() + PATIENCE;
+    let told = loop {
+        let told = sensor.told();
+        if told["state"] == "retrying" || Instant::now() > end {
+            break told;
+        }
+        thread::sleep(Duration::from_millis(200));
+    };
+    let reason = told["reason"].as_str().unwrap();
+    assert!(reason.contains("logs/dhcp.log") && reason.contains("any more: connections go on"), "{told}");
+    sensor.connect(ALICE, "10.0.0.5", "198.51.100.2", 90);
     sensor.settle(&service);
     assert_eq!(service.stop().status.code(), Some(0));
 }

@@ -27,6 +27,7 @@ mod listen;
 mod logs;
 mod oidc_provider;
 mod openapi;
+mod otlp_request;
 mod peer;
 mod remote;
 mod replicas;

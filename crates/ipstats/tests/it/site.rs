@@ -2,6 +2,7 @@
 
 use crate::cli::model::{Answer, Model, rfc3339};
 use crate::cli::{CONTOSO, Done, Place, ndjson};
+use crate::otlp_request;
 use crate::service::{self, Service};
 use ipstats::ingest_key::IngestKey;
 use ipstats::secret::Secret;
@@ -178,7 +179,7 @@ impl Protocol {
             Self::Otlp => {
                 let text = |line: &str| serde_json::Value::from(line);
                 let records = each(&|line| format!("{{\"body\":{{\"stringValue\":{}}}}}", text(line)), ",");
-                format!("{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{records}]}}]}}]}}")
+                otlp_request::json(&records)
             }
         }
     }

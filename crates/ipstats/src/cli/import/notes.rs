@@ -1,8 +1,8 @@
 //! What there is to say about an import beside its result: what went wrong, why nothing was counted, and what to do.
 
 use crate::clock::Clock;
-use crate::ingest::{Report, Source, SourceReport, other_format};
-use ipstats_formats::{FormatChoice, NotAConnection};
+use crate::ingest::{OtherFormat, Report, Source, SourceError, SourceReport};
+use ipstats_formats::{FormatChoice, NotAConnection, StreamError};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{Admission, Organization, Timestamp, admission};
 
@@ -24,7 +24,7 @@ pub(super) fn notes(
         .collect();
     let outside = report.sources.iter().filter_map(|log| outside_retention(log, clock, newest_stored));
     notes.extend(outside.take(LOGS_MAX));
-    let nothing = report.sources.iter().filter(|log| log.tally.connections() == 0);
+    let nothing = report.sources.iter().filter(|log| log.tally.connections() == 0 && !is_told(log));
     notes.extend(nothing.filter_map(|log| of_another_format(&log.source, format)).take(LOGS_MAX));
     let foreign = report.sources.iter().filter_map(|log| of_another_tenant(log, organization));
     notes.extend(foreign.take(LOGS_MAX));
@@ -43,12 +43,15 @@ pub(super) fn notes(
     notes
 }
 
+/// Whether the failure of a log says which format it seems to have.
+const fn is_told(log: &SourceReport) -> bool {
+    matches!(&log.failure, Some(SourceError::Content(StreamError::NotRecognized { .. })))
+}
+
 /// Which format to name, where a log of which nothing was counted seems to have another one than it was read as.
 pub(super) fn of_another_format(source: &Source, format: FormatChoice) -> Option<String> {
-    let other = other_format(source, format)?;
-    Some(format!(
-        "note: nothing of {source} was counted as {format}: it looks like {other}; pass --format {other} or auto"
-    ))
+    let other = OtherFormat::of_source(source, format)?;
+    Some(format!("note: {}; pass --format {} or auto", other.about(source), other.looks_like))
 }
 
 /// Why nothing of a log was counted, where all of it lies outside retention, and the `--as-of` that fits.

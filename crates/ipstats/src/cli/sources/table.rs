@@ -76,7 +76,11 @@ fn remarks(source: &SourceReport, organizations: &[OrganizationEntry]) -> Vec<St
     if !told.is_empty() {
         remarks.push(told.join(", "));
     }
-    let unread = [(source.refused, "refused"), (source.dropped, "datagrams dropped")];
+    let unread = [
+        (source.refused, "refused"),
+        (source.dropped, "datagrams dropped"),
+        (source.pauses, "pauses without room for a connection"),
+    ];
     for (count, what) in unread.into_iter().filter(|(count, _)| *count > 0) {
         remarks.push(format!("{} {what} since the service began", grouped(count)));
     }

@@ -6,7 +6,7 @@ use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ingest::envelope::DecodedBody;
-use crate::ingest::{Delivery, Encodings, SourceError, StoreSink, UploadError, UploadReport};
+use crate::ingest::{Delivery, Encodings, OtherFormat, SourceError, StoreSink, UploadError, UploadReport};
 use crate::metrics::Metrics;
 use crate::sources::Account;
 use crate::store::Store;
@@ -56,8 +56,9 @@ pub(super) async fn deliver<T: Send + 'static>(
     bytes_max: u64,
     unwrap: impl FnOnce(DecodedBody, &mut Delivery<'_>) -> Result<T, UploadError> + Send + 'static,
 ) -> Result<(UploadReport, T), ApiError> {
+    let halves = app.halves(source);
     let (report, end) = load(app, source, body, move |reader, source, sink| {
-        let mut delivery = Delivery::new(source.format, &source.settings, sink);
+        let mut delivery = Delivery::sharing(source.format, halves, &source.settings, sink);
         let done =
             DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));
         // Also what came before an error: it need not come again.
@@ -66,6 +67,11 @@ pub(super) async fn deliver<T: Send + 'static>(
     })
     .await?;
     Ok((report, end?))
+}
+
+/// The sentence about a log that seems to have another format, with the way out for its sender.
+pub(super) fn another_format(other: OtherFormat) -> String {
+    format!("{}; send it as {} or auto", other.about("the log"), other.looks_like)
 }
 
 /// What the sender says that it compressed the body with.
@@ -79,9 +85,15 @@ fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: 
     if let Some(why) = account.add(&report.tally, report.recorded, now) {
         tracing::warn!(source = source.name, "records come in, and none of them counts: {why}");
     }
-    match error {
-        None => drop(account.recovered()),
-        Some(error) => drop(account.trouble(error.to_string(), now)),
+    let other_format = report.other_format.map(another_format);
+    let troubles: Vec<String> =
+        error.map(ToString::to_string).into_iter().chain(other_format.clone()).collect();
+    match troubles.as_slice() {
+        [] => drop(account.recovered()),
+        troubles => drop(account.trouble(troubles.join("; "), now)),
+    }
+    if let Some(why) = other_format {
+        tracing::warn!(source = source.name, "{why}");
     }
     // Most protocols have no words for it in their answer.
     if let Some(issue) = report.tally.issues().first() {
@@ -95,7 +107,7 @@ fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: 
     }
 }
 
-fn count(metrics: &Metrics, UploadReport { tally, recorded }: &UploadReport) {
+fn count(metrics: &Metrics, UploadReport { tally, recorded, .. }: &UploadReport) {
     metrics.count_records("counted", recorded.counted);
     metrics.count_records("not_a_connection", tally.not_a_connection().map(|(_, records)| records).sum());
     metrics.count_records("outside_retention", recorded.too_old + recorded.too_far_ahead);

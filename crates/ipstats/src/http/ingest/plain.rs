@@ -1,7 +1,7 @@
 //! `POST /api/ingest/{format}`: a log as the body of a request, plain or compressed.
 
 use super::key::Sender;
-use super::load::{encodings, load};
+use super::load::{another_format, encodings, load};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::openapi::{FormatName, IngestErrors, Log};
@@ -34,6 +34,9 @@ pub(in crate::http) struct IngestAnswer {
     oldest_event: Option<String>,
     /// Where the first malformed records are.
     issues: Vec<IssueAnswer>,
+    /// Why nothing counts, where the log seems to have another format than it was read as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +76,8 @@ pub(in crate::http) async fn post(
     };
     let encodings = encodings(&headers)?;
     let (organization, settings) = (source.organization, source.settings.clone());
-    let plan = UploadPlan { encodings, format, settings, bytes_max: LOG_BYTES_MAX };
+    let halves = app.halves(&source);
+    let plan = UploadPlan { encodings, format, settings, halves, bytes_max: LOG_BYTES_MAX };
     let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
     let recorded = IngestAnswer::new(report, organization);
     match end {
@@ -88,7 +92,8 @@ fn format_in(path: Result<Path<String>, PathRejection>) -> Result<FormatChoice, 
 }
 
 impl IngestAnswer {
-    fn new(UploadReport { tally, recorded }: UploadReport, organization: Organization) -> Self {
+    fn new(report: UploadReport, organization: Organization) -> Self {
+        let UploadReport { tally, recorded, other_format } = report;
         let reasons = tally.not_a_connection().map(|(reason, count)| (reason.name(), count));
         let issues = tally.issues().iter();
         Self {
@@ -102,6 +107,7 @@ impl IngestAnswer {
             issues: issues
                 .map(|issue| IssueAnswer { line: issue.line, problem: issue.problem.to_string() })
                 .collect(),
+            note: other_format.map(another_format),
         }
     }
 }

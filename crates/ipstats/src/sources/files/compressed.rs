@@ -6,7 +6,6 @@ use super::position::{Position, Version};
 use crate::clock::Clock;
 use crate::ingest::decompressed;
 use crate::sources::recorder::{Recorder, Stopped};
-use ipstats_formats::Framer;
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -94,7 +93,7 @@ fn read_whole(
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error.into())),
     };
-    let mut framer = Framer::new(reading.choice, reading.limits);
+    let mut framer = reading.framer(reading.choice);
     let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
     loop {
         if recorder.is_stopped() {

@@ -71,6 +71,10 @@ pub(super) struct Leases<'a> {
 pub(super) enum LeaseError {
     #[error("no lease log matches {0}: connections wait until there is one")]
     None(String),
+    #[error(
+        "no lease log matches {0} any more: connections go on with the leases that were read, new ones are not known"
+    )]
+    Gone(String),
     #[error("the lease log {} cannot be read: {error}; connections wait", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("the lease log {} is still being written: connections wait", .0.display())]
@@ -125,6 +129,11 @@ impl<'a> Leases<'a> {
                 Ok(Reach::Before { looked, wait: self.config.wait })
             }
         }
+    }
+
+    /// What is wrong where all logs that there were are gone.
+    pub(super) fn all_gone(&self) -> Option<LeaseError> {
+        (self.is_complete && self.logs.is_empty()).then(|| LeaseError::Gone(self.names()))
     }
 
     /// The files there are, the one that was written to last at the end: leases are best read in the order of time. What was

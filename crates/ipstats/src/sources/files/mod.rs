@@ -102,10 +102,12 @@ impl Follower<'_> {
     fn reach(&mut self) -> Reach {
         let Some(leases) = &mut self.leases else { return Reach::Everything };
         let now = self.recorder.data_now();
-        leases.look(self.recorder.aliases(), now).unwrap_or_else(|error| {
+        let reach = leases.look(self.recorder.aliases(), now).unwrap_or_else(|error| {
             self.troubles.push(error.to_string());
             Reach::Nothing
-        })
+        });
+        self.troubles.extend(leases.all_gone().map(|error| error.to_string()));
+        reach
     }
 
     /// Looks at every file once; whether there was anything new.
@@ -203,7 +205,8 @@ impl Follower<'_> {
                 known.found_at(path);
             } else if self.files.len() < FILES_MAX {
                 let begin = kept.remove(&identity.name());
-                let reading = Reading { choice: self.format, limits: self.recorder.settings().limits, begin };
+                let (limits, halves) = (self.recorder.settings().limits, self.recorder.halves());
+                let reading = Reading { choice: self.format, limits, halves, begin };
                 self.files.insert(identity, Followed::new(identity, path, reading));
             } else {
                 self.troubles.push(format!("more than {FILES_MAX} files match: move old logs away"));

@@ -41,7 +41,7 @@ impl Plain {
     pub(super) fn begin(file: &File, reading: &Reading) -> io::Result<Self> {
         let mut plain = Self {
             file: None,
-            framer: Framer::new(reading.choice, reading.limits),
+            framer: reading.framer(reading.choice),
             fed: 0,
             guard: guard(file, 0)?,
             saved_offset: 0,
@@ -49,7 +49,7 @@ impl Plain {
         };
         if let Some(begin) = &reading.begin {
             let format = begin.format.as_deref().and_then(|name| name.parse().ok());
-            let mut framer = Framer::new(format.unwrap_or(reading.choice), reading.limits);
+            let mut framer = reading.framer(format.unwrap_or(reading.choice));
             if framer.feed(&begin.header, &mut Vec::new()).is_ok() {
                 plain = Self {
                     framer,
@@ -151,7 +151,7 @@ impl Plain {
             return Ok(Err(error.into()));
         }
         let format = self.framer.format().map_or(reading.choice, FormatChoice::Exactly);
-        let mut framer = Framer::new(format, reading.limits);
+        let mut framer = reading.framer(format);
         let mut whole = Vec::new();
         let read = framer
             .feed(self.framer.header(), &mut whole)

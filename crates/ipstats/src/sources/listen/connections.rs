@@ -64,14 +64,24 @@ struct Place {
 impl Connections {
     /// Takes connections until a stop is asked for.
     pub(super) async fn accept(self, listener: TcpListener, mut shared: Shared) {
+        let mut is_pausing = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stopped(&mut shared.stop) => return,
             };
             match accepted {
-                Ok((stream, sender)) => self.begin(stream, sender, &shared),
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Ok((stream, sender)) => {
+                    if std::mem::take(&mut is_pausing) {
+                        shared.gate.goes_on();
+                    }
+                    self.begin(stream, sender, &shared);
+                }
+                Err(error) => {
+                    shared.gate.pauses(&error, !is_pausing);
+                    is_pausing = true;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

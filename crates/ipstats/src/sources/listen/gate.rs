@@ -5,6 +5,7 @@ use crate::sources::recorder::Recorder;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::HashSet;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -42,6 +43,22 @@ impl Gate {
         is_admitted
     }
 
+    /// Counts a pause after `error`, with which the system gave no connection; says so where that is news.
+    pub(super) fn pauses(&self, error: &io::Error, is_news: bool) {
+        self.account.paused();
+        if is_news {
+            tracing::warn!(
+                source = self.source,
+                "no connection can be taken in: {error}; those that wait are tried again"
+            );
+        }
+    }
+
+    /// Connections are taken in again.
+    pub(super) fn goes_on(&self) {
+        tracing::info!(source = self.source, "connections are taken in again");
+    }
+
     /// Counts what is not taken of `sender`.
     pub(super) fn refuse(&self, sender: IpAddr, why: &str) {
         self.account.refused();
@@ -74,5 +91,15 @@ mod tests {
         assert_eq!(account.statement(Timestamp::from_second(0)).unread.refused, 3);
         (0..1000_u32).for_each(|sender| assert!(!gate.admits(IpAddr::from(sender.to_be_bytes()))));
         assert_eq!(gate.named.lock().len(), NAMED_MAX);
+    }
+
+    #[test]
+    fn pauses_are_counted() {
+        let account = Arc::new(Account::default());
+        let gate = Gate::of(&["10.0.0.0/8"], Arc::clone(&account));
+        let error = io::Error::other("too many open files");
+        (0..3).for_each(|pause| gate.pauses(&error, pause == 0));
+        let unread = account.statement(Timestamp::from_second(0)).unread;
+        assert_eq!((unread.pauses, unread.refused), (3, 0));
     }
 }

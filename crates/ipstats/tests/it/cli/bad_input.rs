@@ -173,6 +173,7 @@ fn a_format_that_a_log_does_not_have_is_told_with_the_one_it_seems_to_have() {
             && done.err.contains("name ndjson or auto with --format"),
         "{done:?}"
     );
+    assert_eq!(done.err.matches("looks like").count(), 1, "it is told once: {done:?}");
     // What was read as what it is has no such note, even if nothing counts.
     let done = place.run(&["import", "--format", "ndjson", &log]);
     assert!(!done.err.contains("looks like"), "{done:?}");

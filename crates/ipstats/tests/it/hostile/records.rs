@@ -2,6 +2,7 @@
 
 use super::{JSON, PROTOBUF, STREAMED_MIB_MAX, Target, WHOLE_MIB_MAX, megabytes};
 use crate::cli::model::Answer;
+use crate::otlp_request::{self, field};
 use crate::site::Protocol;
 use std::net::Ipv4Addr;
 
@@ -14,9 +15,7 @@ fn json_that_is_nested_deep() {
             for protocol in Protocol::ALL {
                 let body = match protocol {
                     // As the value it is, not as a text that holds it.
-                    Protocol::Otlp => format!(
-                        "{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"body\":{deep}}}]}}]}}]}}"
-                    ),
+                    Protocol::Otlp => otlp_request::json(&format!("{{\"body\":{deep}}}")),
                     _ => protocol.wrapped(&deep),
                 };
                 let what = format!("{protocol:?}, {depth} × {open}");
@@ -99,31 +98,15 @@ fn texts_and_numbers_that_are_none() {
     target.assert_well();
 }
 
-/// A length-delimited field of protobuf.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![number << 3 | 2];
-    let mut length = content.len();
-    while length >= 0x80 {
-        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-        length >>= 7;
-    }
-    bytes.push(u8::try_from(length).unwrap());
-    bytes.extend_from_slice(content);
-    bytes
-}
-
 #[test]
 fn a_great_many_tiny_records() {
     const COUNT: usize = 400_000;
     let target = Target::new();
-    let empty_protobuf = field(1, &field(2, &[0x12, 0x00].repeat(COUNT)));
+    let empty_protobuf = otlp_request::binary(&[0x12, 0x00].repeat(COUNT));
     // One log record of values that take two bytes and many times as much once they are read.
     let values = field(5, &field(5, &[0x0a, 0x00].repeat(COUNT)));
-    let one_of_many = field(1, &field(2, &field(2, &values)));
-    let json = format!(
-        "{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{}{{}}]}}]}}]}}",
-        "{},".repeat(COUNT - 1)
-    );
+    let one_of_many = otlp_request::binary(&field(2, &values));
+    let json = otlp_request::json(&("{},".repeat(COUNT - 1) + "{}"));
     for (what, path, media_type, body, mib_max) in [
         ("plain", "/api/ingest/ndjson", JSON, "{}\n".repeat(COUNT).into_bytes(), STREAMED_MIB_MAX),
         ("bulk", "/elastic/_bulk", JSON, "{\"index\":{}}\n{}\n".repeat(COUNT).into_bytes(), STREAMED_MIB_MAX),

@@ -17,33 +17,28 @@ pub(super) struct LogRecord {
 }
 
 #[derive(Message, Deserialize)]
+#[serde(try_from = "Written")]
 struct AnyValue {
     #[prost(oneof = "Value", tags = "1, 2, 3, 4, 5, 6, 7")]
-    #[serde(flatten)]
     value: Option<Value>,
 }
 
-#[derive(Oneof, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Oneof)]
 #[expect(clippy::enum_variant_names, reason = "the names are those of the JSON encoding")]
 enum Value {
     #[prost(bytes, tag = "1")]
-    #[serde(deserialize_with = "text")]
     StringValue(Vec<u8>),
     #[prost(bool, tag = "2")]
     BoolValue(bool),
     #[prost(int64, tag = "3")]
-    #[serde(deserialize_with = "integer")]
     IntValue(i64),
     #[prost(double, tag = "4")]
-    #[serde(deserialize_with = "number")]
     DoubleValue(f64),
     #[prost(message, tag = "5")]
     ArrayValue(ArrayValue),
     #[prost(message, tag = "6")]
     KvlistValue(KeyValues),
     #[prost(bytes, tag = "7")]
-    #[serde(deserialize_with = "base64")]
     BytesValue(Vec<u8>),
 }
 
@@ -68,6 +63,53 @@ struct KeyValue {
     key: Vec<u8>,
     #[prost(message, optional, tag = "2")]
     value: Option<AnyValue>,
+}
+
+/// A value in JSON: at most one of its kinds, in the type that the JSON of protobuf has for it; null is the same as nothing.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON encoding")]
+struct Written {
+    string_value: Option<Text>,
+    bool_value: Option<bool>,
+    int_value: Option<Integer>,
+    double_value: Option<Double>,
+    array_value: Option<ArrayValue>,
+    kvlist_value: Option<KeyValues>,
+    bytes_value: Option<Base64>,
+}
+
+#[derive(Deserialize)]
+struct Text(#[serde(deserialize_with = "text")] Vec<u8>);
+
+#[derive(Deserialize)]
+struct Integer(#[serde(deserialize_with = "integer")] i64);
+
+#[derive(Deserialize)]
+struct Double(#[serde(deserialize_with = "number")] f64);
+
+#[derive(Deserialize)]
+struct Base64(#[serde(deserialize_with = "base64")] Vec<u8>);
+
+impl TryFrom<Written> for AnyValue {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let kinds = [
+            written.string_value.map(|Text(text)| Value::StringValue(text)),
+            written.bool_value.map(Value::BoolValue),
+            written.int_value.map(|Integer(number)| Value::IntValue(number)),
+            written.double_value.map(|Double(number)| Value::DoubleValue(number)),
+            written.array_value.map(Value::ArrayValue),
+            written.kvlist_value.map(Value::KvlistValue),
+            written.bytes_value.map(|Base64(bytes)| Value::BytesValue(bytes)),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        match (kinds.next(), kinds.next()) {
+            (value, None) => Ok(Self { value }),
+            (_, Some(_)) => Err("a value of two kinds at once"),
+        }
+    }
 }
 
 impl LogRecord {
@@ -172,6 +214,28 @@ mod tests {
             ),
             r#"{"a":7,"b":[1.5,true,8,null],"n":null}"#
         );
+    }
+
+    #[test]
+    fn a_value_that_is_not_of_its_kind_is_malformed() {
+        let read = |body: &str| serde_json::from_str::<LogRecord>(&format!(r#"{{"body":{body}}}"#));
+        for (body, reason) in [
+            (r#"{"stringValue":7}"#, "expected a string"),
+            (r#"{"boolValue":"true"}"#, "expected a boolean"),
+            (r#"{"intValue":1.5}"#, "an integer is expected"),
+            (r#"{"bytesValue":"?"}"#, "Invalid symbol"),
+            (r#"{"kvlistValue":[7]}"#, "invalid type: integer `7`"),
+            (r#"{"arrayValue":{"values":[{"stringValue":{}}]}}"#, "expected a string"),
+            (r#"{"stringValue":"a","intValue":"7"}"#, "two kinds at once"),
+            ("7", "invalid type: integer `7`"),
+        ] {
+            let error = read(body).err().unwrap().to_string();
+            assert!(error.contains(reason), "{body}: {error}");
+        }
+        // What is null was not set, and what is not known may come with a later version.
+        for nothing in [r#"{"stringValue":null}"#, r#"{"laterValue":7}"#] {
+            assert_eq!(read(nothing).unwrap().into_record(), b"{}", "{nothing}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod elastic;
+mod halves;
 mod hec;
 mod hostile;
 mod otlp;

@@ -1,6 +1,7 @@
 //! `POST /v1/logs`: requests as SDKs and collectors of OpenTelemetry send them.
 
 use super::*;
+use crate::otlp_request::{self, field};
 
 impl TestApp {
     async fn post_otlp(&self, media_type: &str, authorization: &str, body: impl Into<Body>) -> Answer {
@@ -16,23 +17,10 @@ fn logs(bodies: &[Value]) -> String {
         .to_string()
 }
 
-/// A field of protobuf that holds bytes.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![number << 3 | 2];
-    let mut length = content.len();
-    while length >= 0x80 {
-        bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
-        length >>= 7;
-    }
-    bytes.push(u8::try_from(length).unwrap());
-    bytes.extend_from_slice(content);
-    bytes
-}
-
 /// An `ExportLogsServiceRequest` of log records whose bodies are texts.
 fn binary(texts: &[&[u8]]) -> Vec<u8> {
     let records = texts.iter().flat_map(|text| field(2, &field(5, &field(1, text))));
-    field(1, &field(2, &records.collect::<Vec<_>>()))
+    otlp_request::binary(&records.collect::<Vec<_>>())
 }
 
 #[tokio::test]

@@ -73,6 +73,33 @@ async fn each_format_has_its_path() {
 }
 
 #[tokio::test]
+async fn a_wrong_format_is_told_with_the_one_it_seems_to_be() {
+    let app = TestApp::new();
+    let log = &LOG[..LOG.rfind('\n').unwrap()];
+    let note = |format| {
+        format!("nothing of the log was counted as {format}: it looks like ndjson; send it as ndjson or auto")
+    };
+    for format in ["zeek-json", "suricata"] {
+        let answer = app.post_plain(format, log).await;
+        assert_eq!(
+            (answer.status, &answer.json()["counted"]),
+            (StatusCode::OK, &json!(0)),
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.json()["note"], note(format), "{}", answer.text);
+    }
+    let answer = app.post_plain("csv", log).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert_eq!(answer.json()["recorded"]["note"], note("csv"), "{}", answer.text);
+    assert_eq!(app.post_plain("ndjson", LOG).await.json()["note"], Value::Null);
+    // What is refused names it as well.
+    let answer = app.post_plain("zeek", LOG).await;
+    assert_eq!(answer.error(), (400, "BadRequest".to_owned()));
+    assert!(answer.message().contains("looks like ndjson"), "{}", answer.message());
+}
+
+#[tokio::test]
 async fn nothing_to_tell_is_fine() {
     for log in ["", "[]", "\n\n"] {
         let answer = TestApp::new().post_plain("ndjson", log).await;
