@@ -42,7 +42,7 @@ impl Service {
             permissions: vec!["Ip.Read.All".to_owned()],
             delegated_permissions: vec!["Ip.Read.All".to_owned()],
         };
-        let kid = key.jwk().common.key_id.clone().unwrap();
+        let kid = key.jwks().next().unwrap().common.key_id.clone().unwrap();
         let authority = Authority::new(key, "https://ipstats.example.org");
         let trust = Trust {
             issuers: Issuers::default().with_built_in(&authority, [organization]),
