@@ -6,7 +6,7 @@
 pub struct Key(&'static str);
 
 impl Key {
-    /// Made by [`key!`]: a comma, the name in quotes, a colon.
+    /// Made by `key!`: a comma, the name in quotes, a colon.
     pub const fn prepared(text: &'static str) -> Self {
         Self(text)
     }
