@@ -3,7 +3,9 @@
 
 use crate::cli::Place;
 use crate::peer;
+use ipstats::auth::SigningKey;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -93,6 +95,13 @@ fn the_service_accepts_their_settings() {
         for secret in ["clickhouse-password", "valkey-password"] {
             place.file(&format!("secrets/{secret}"), "s3cret");
         }
+        // What `openssl genpkey` makes, readable as far as containers have it: by owner and group.
+        SigningKey::load_or_create(&place.path("made")).unwrap();
+        for secret in ["signing-key", "signing-key.pem"] {
+            let file = place.path("secrets").join(secret);
+            fs::copy(place.path("made/signing-key.pem"), &file).unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o440)).unwrap();
+        }
         let text = text.replace("/run/secrets/ipstats", "secrets").replace("/run/secrets", "secrets");
         let file = place.file("deployed.toml", &text);
         let done = place.run(&["config", "check", "--config", &file]);
@@ -120,6 +129,30 @@ fn the_service_accepts_their_settings() {
 }
 
 #[test]
+fn compose_secrets_are_made_once_for_the_user_that_containers_run_as() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("prepare.sh");
+    fs::copy(deploy("compose/prepare.sh"), &script).unwrap();
+    let prepare = || {
+        let mut command = Command::new("bash");
+        command.arg(&script);
+        command
+    };
+    succeeds(prepare());
+    let environment = fs::read_to_string(folder.path().join(".env")).unwrap();
+    let key = folder.path().join("secrets/signing-key.pem");
+    let made = fs::metadata(&key).unwrap();
+    for (name, id) in [("IPSTATS_UID", made.uid()), ("IPSTATS_GID", made.gid())] {
+        assert!(environment.contains(&format!("{name}={id}\n")) && id != 0, "{environment}");
+        assert!(read("compose/compose.yaml").contains(&format!("${{{name}:?")), "{name}");
+    }
+    let before = fs::read(&key).unwrap();
+    SigningKey::load(&key).unwrap();
+    assert!(succeeds(prepare()).contains("nothing is changed"));
+    assert_eq!(fs::read(&key).unwrap(), before);
+}
+
+#[test]
 fn hosts_clusters_and_secrets_are_those_that_are_declared() {
     let [(_, compose), (_, kubernetes)] = settings();
     let services = read("compose/compose.yaml");
@@ -139,6 +172,8 @@ fn hosts_clusters_and_secrets_are_those_that_are_declared() {
         let path = line.split('"').nth(1).unwrap();
         let name = path.rsplit('/').next().unwrap();
         if path.starts_with("/run/secrets/ipstats/") {
+            // Keys of the one Secret, which the README makes.
+            assert!(read("README.md").contains(name), "{name} is not in the Secret of Kubernetes");
             continue;
         }
         assert!(services.contains(&format!("  {name}: {{file: ")), "{name} is no secret of Compose");
