@@ -7,13 +7,14 @@ use super::error::ApiError;
 use crate::copy::frames::{CHECKPOINTS_MAX, FRAME_BYTES_MAX, Frame};
 use crate::store::{Store, StoreError};
 use crate::telemetry::chain;
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use http_body_util::channel::{Channel, Sender};
 use ipstats_model::{Piece, Timestamp};
 use std::convert::Infallible;
@@ -50,10 +51,9 @@ pub(super) fn routes(app: &Arc<App>) -> Router {
 }
 
 async fn give(
+    _: AtTheSocket,
     State(Pieces { app, reading, .. }): State<Pieces>,
-    client: Option<Extension<ClientAddress>>,
 ) -> Result<Response, ApiError> {
-    at_the_socket(client)?;
     let busy = |_| ApiError::Unavailable(StoreError::Busy { waiting: 1 });
     let place = reading.try_acquire_owned().map_err(busy)?;
     let (sender, body) = Channel::<Bytes, Infallible>::new(WAITING_MAX);
@@ -65,12 +65,11 @@ async fn give(
 }
 
 async fn take(
-    State(Pieces { app, taking, .. }): State<Pieces>,
-    client: Option<Extension<ClientAddress>>,
+    _: AtTheSocket,
+    _place: TakingPlace,
+    State(Pieces { app, .. }): State<Pieces>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    at_the_socket(client)?;
-    let _place = taking.acquire().await.map_err(|_| ApiError::Unavailable(StoreError::Closed))?;
     let store = Arc::clone(&app.store);
     let taken = tokio::task::spawn_blocking(move || join(&store, &body)).await;
     let noted = taken.map_err(|error| ApiError::Internal(error.into()))??;
@@ -93,9 +92,33 @@ fn join(store: &Store, body: &[u8]) -> Result<usize, ApiError> {
     }
 }
 
-/// Whoever reaches an address of the operator reads metrics there; what is in the store is told at the socket alone.
-fn at_the_socket(client: Option<Extension<ClientAddress>>) -> Result<(), ApiError> {
-    if client.is_some() { Err(ApiError::OperatorOnly) } else { Ok(()) }
+/// Whoever reaches an address of the operator reads metrics there; what is in the store is told at the socket alone. Others
+/// are refused before anything of a body is read.
+struct AtTheSocket;
+
+impl<S: Sync> FromRequestParts<S> for AtTheSocket {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match parts.extensions.get::<ClientAddress>() {
+            Some(_) => Err(ApiError::OperatorOnly),
+            None => Ok(Self),
+        }
+    }
+}
+
+/// One of the few places for pieces, waited for before a body is read.
+struct TakingPlace(
+    #[expect(dead_code, reason = "it is held, and given back when it is dropped")] OwnedSemaphorePermit,
+);
+
+impl FromRequestParts<Pieces> for TakingPlace {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, pieces: &Pieces) -> Result<Self, ApiError> {
+        let place = Arc::clone(&pieces.taking).acquire_owned().await;
+        place.map(Self).map_err(|_| ApiError::Unavailable(StoreError::Closed))
+    }
 }
 
 /// Writes frames into an answer. Ends when nobody reads it any more, as at a stop of the service.
