@@ -45,8 +45,6 @@ pub struct App {
     /// Of the logs that come in under ingest keys; outlives a reload.
     halves: Halves,
     acknowledgements: AtomicU64,
-    /// The one that the service began with.
-    key: SigningKey,
     /// The URL of the address listened on.
     of_address: PublicUrl,
     closing: AtomicBool,
@@ -123,7 +121,6 @@ impl App {
             accounts,
             halves: Halves::default(),
             acknowledgements: AtomicU64::new(0),
-            key,
             of_address,
             closing: AtomicBool::new(false),
         })
@@ -162,13 +159,14 @@ impl App {
     /// counted, and the file of the audit log is opened again. What fails, fails before anything is changed.
     pub fn reload(&self, config: &Config) -> Result<(), ReloadError> {
         let key = config.signing_key_file.as_deref().map(SigningKey::load).transpose()?;
-        let key = key.as_ref().unwrap_or(&self.key);
         self.reload_audit(config.audit_log.as_ref())?;
         self.limiter.set_limits(&config.rate_limits);
         self.accounts.of_all(&config.ingest_sources);
         let before = self.snapshot();
-        let before = Some(before.verifier.issuers());
-        let snapshot = Snapshot::new(config, key, &self.of_address, &self.auth_figures, before);
+        // Without a file the keys stay those of now: not those of the start, which may have been withdrawn since.
+        let key = key.as_ref().unwrap_or_else(|| before.authority.key());
+        let issuers = Some(before.verifier.issuers());
+        let snapshot = Snapshot::new(config, key, &self.of_address, &self.auth_figures, issuers);
         self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }
