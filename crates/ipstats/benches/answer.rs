@@ -56,7 +56,7 @@ impl Service {
         let authority = Authority::new(key.clone(), LOCAL_ISSUER);
         let token = authority.issue(&config.applications[0], TokenVersion::V1, &config.audiences[0], now);
         let (store, address) = (Arc::new(Store::new(engine)), "127.0.0.1:8080".parse().unwrap());
-        let app = App::new(&config, key, store, address, Clock::System, Clock::System).unwrap();
+        let app = App::new(&config, &key, store, address, Clock::System, Clock::System).unwrap();
         Self {
             entrance: router(Arc::new(app)),
             authorization: format!("Bearer {}", token.unwrap().text),

@@ -138,7 +138,7 @@ fn serve_rereading(
     let maintained = (Arc::clone(&store), clock.clone());
     let sources = RefCell::new(Sources::new(Arc::clone(&store), clock.clone()));
     let listening = listener.local_addr().context("the address listened on is unknown")?;
-    let app = Arc::new(App::new(config, key, store, listening, clock, Clock::System)?);
+    let app = Arc::new(App::new(config, &key, store, listening, clock, Clock::System)?);
     let metrics = config.metrics_listen.map(bind_metrics).transpose()?;
     let runtime = tokio::runtime::Runtime::new().context("no threads can be started")?;
     runtime.block_on(async {

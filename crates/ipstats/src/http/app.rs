@@ -97,7 +97,7 @@ impl App {
     /// The service that `config` describes, listening on `listening`, over `store`.
     pub fn new(
         config: &Config,
-        key: SigningKey,
+        key: &SigningKey,
         store: impl Into<Arc<Store>>,
         listening: SocketAddr,
         data_clock: Clock,
@@ -114,7 +114,7 @@ impl App {
             token_clock,
             secrets: SecretProofs::new()?,
             limiter: Limiter::new(&config.rate_limits, config.rate_limits_shared.as_ref()),
-            snapshot: ArcSwap::from_pointee(Snapshot::new(config, &key, &of_address, &auth_figures, None)),
+            snapshot: ArcSwap::from_pointee(Snapshot::new(config, key, &of_address, &auth_figures, None)),
             auth_figures,
             metrics: Metrics::new(Clock::System.unix_millis()),
             audit: ArcSwapOption::from_pointee(audit),

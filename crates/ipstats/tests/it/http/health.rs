@@ -18,7 +18,7 @@ async fn a_closing_service_is_alive_but_not_ready_and_answers_503() {
     let engine = open_engine(&config, &Clock::System).unwrap();
     let clock = Clock::Pinned(time(TOKEN_NOW));
     let listening = "127.0.0.1:8080".parse().unwrap();
-    let app = App::new(&config, KEY.0.clone(), Store::new(engine), listening, clock.clone(), clock).unwrap();
+    let app = App::new(&config, &KEY.0, Store::new(engine), listening, clock.clone(), clock).unwrap();
     let app = Arc::new(app);
     let clock = ManualClock::at(time(TOKEN_NOW));
     let router = router(Arc::clone(&app));

@@ -7,6 +7,7 @@ use ipstats::sources::Board;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const IP: &str = "/api/ips/10.209.67.177/stats";
 
@@ -120,6 +121,17 @@ async fn sources_are_shown_to_this_machine_only() {
         let request = get("/sources").header("Host", "x").body(Body::empty()).unwrap();
         assert_eq!(entrance.oneshot(request).await.unwrap().status(), status, "{peer}");
     }
+}
+
+/// Whoever reaches the address of the operator without a token could fill the memory otherwise.
+#[tokio::test]
+async fn pieces_that_come_over_tcp_are_refused_before_anything_of_them_is_read() {
+    let app = TestApp::new();
+    let entrance = operator_router(&app.app, Board::default()).of_peer("127.0.0.1".parse().unwrap());
+    let endless = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let request = Request::post("/pieces").header("Host", "x").body(endless).unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), entrance.oneshot(request)).await;
+    assert_eq!(answer.expect("it does not wait for the body").unwrap().status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

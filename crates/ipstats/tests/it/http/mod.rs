@@ -97,7 +97,7 @@ impl TestApp {
         engine.record(organization(CONTOSO), &batch, time(NOW)).unwrap();
         let (data, tokens) = (Clock::Manual(data_clock.clone()), Clock::Manual(token_clock.clone()));
         let listening = "127.0.0.1:8080".parse().unwrap();
-        let app = App::new(&config, KEY.0.clone(), Store::new(engine), listening, data, tokens).unwrap();
+        let app = App::new(&config, &KEY.0, Store::new(engine), listening, data, tokens).unwrap();
         let app = Arc::new(app);
         Self { router: router(Arc::clone(&app)), app, config, token_clock, data_clock, folder }
     }

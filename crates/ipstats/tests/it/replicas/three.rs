@@ -74,6 +74,15 @@ impl Three {
         self.services.iter().for_each(|service| service.signal("HUP"));
     }
 
+    /// Lets all services go on without a shared file, and answer 200 from then on.
+    fn forget_the_file(&self) {
+        let text = fs::read_to_string(self.place.path("ipstats.toml")).unwrap();
+        let kept = text.lines().filter(|line| !line.starts_with("signing_key_file"));
+        let text: String = kept.flat_map(|line| [line, "\n"]).collect();
+        self.place.file("ipstats.toml", format!("unknown_ip = 'zero'\n{text}"));
+        self.services.iter().for_each(|service| service.signal("HUP"));
+    }
+
     fn new_token(&self) -> String {
         self.place.run(&["token", "--app", "soar"]).out.trim().to_owned()
     }
@@ -164,4 +173,10 @@ fn a_key_is_replaced_without_a_refusal() {
     assert!(done.err.contains("mode 0644") && done.err.contains("chmod 0600"), "{}", done.err);
     three.services[0].signal("HUP");
     assert!(three.all_believe(&token, 1), "what is not usable changes nothing");
+    three.forget_the_file();
+    for (number, service) in three.services.iter().enumerate() {
+        wait_until(|| service.get("/api/ips/10.0.0.1/stats", &token).0.contains(" 200 "));
+        let first = service.get("/api/ips/10.0.0.1/stats", &three.token).0;
+        assert!(first.contains(" 401 "), "a withdrawn key does not come back in {number}: {first}");
+    }
 }
