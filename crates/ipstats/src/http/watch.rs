@@ -17,6 +17,7 @@ use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -88,7 +89,7 @@ async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> 
 async fn surely(operation: Operation, answer: impl Future<Output = Response>) -> Response {
     // The panic itself is logged by the panic hook; the client learns nothing of it.
     let mut answer = pin!(AssertUnwindSafe(answer).catch_unwind());
-    let answer = match futures_util::poll!(answer.as_mut()) {
+    let answer = match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
         // Most answers are there at once, and nobody has to look at a clock for them.
         Poll::Ready(answer) => Ok(answer),
         Poll::Pending if operation == Operation::Ingest => Ok(answer.await),
