@@ -186,12 +186,12 @@ impl Engine {
 
     /// Passes on everything that a question at `now` or later can see, in pieces for [`add_piece`](Self::add_piece) of
     /// another engine, until told to stop. What was acknowledged before the call is in them; what is recorded meanwhile may
-    /// be. Holds nobody up.
+    /// be. Contacts further ahead of `now` than a record may lie are left out; how many. Holds nobody up.
     pub fn read_pieces(
         &self,
         now: Timestamp,
         each: impl FnMut(Piece) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<u64, ReadError> {
         self.core.read_pieces(now, each)
     }
 

@@ -6,6 +6,9 @@
 //!
 //! Parts of an IP's state (a head's, a tile's) are not joined on the way: their join is what the other store makes. Each
 //! part is a state by itself, so the minute of each device's last contact is among its minutes.
+//!
+//! A contact that lies ahead of the clock further than a record may, because the clock was wrong when it was recorded, is left
+//! out and counted: no other store would have taken it.
 
 use crate::contacts::ContactBatch;
 use crate::core::Core;
@@ -15,6 +18,7 @@ use crate::flush::horizon;
 use crate::state::{Contact, DeviceState, IpState};
 use crate::tiles;
 use hashbrown::HashMap;
+use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{CanonicalIp, Organization, Piece, Timestamp};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -25,36 +29,41 @@ const NAMES_MAX: usize = 1 << 18;
 const MINUTES_PER_DAY: u32 = 1440;
 
 impl Core {
-    /// Passes everything on that a question at `now` or later can see, until told to stop.
+    /// Passes everything on that a question at `now` or later can see, until told to stop; how many contacts were left out
+    /// because they lie too far ahead.
     pub(crate) fn read_pieces(
         &self,
         now: Timestamp,
         each: impl FnMut(Piece) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
-        let now = u32::try_from(now.second().max(0)).unwrap_or(u32::MAX);
-        let oldest = horizon(now.min(self.newest.load(Ordering::Acquire)));
-        let mut cutter = Cutter { core: self, oldest, names: HashMap::new(), piece: None, each };
+    ) -> Result<u64, ReadError> {
+        let second = |time: Timestamp| u32::try_from(time.second().max(0)).unwrap_or(u32::MAX);
+        let oldest = horizon(second(now).min(self.newest.load(Ordering::Acquire)));
+        let latest = second(now.plus_seconds(CLOCK_AHEAD_SECONDS_MAX));
+        let names = HashMap::new();
+        let mut cutter = Cutter { core: self, oldest, latest, too_far_ahead: 0, names, piece: None, each };
         let heads = self.heads.current();
         for head in [Some(&heads.active), heads.sealed.as_ref()].into_iter().flatten() {
             for shard in head.shards() {
                 for (organization, slot) in head.slots_of(shard) {
                     if cutter.add(organization, slot.ip(), slot.state())?.is_break() {
-                        return Ok(());
+                        return Ok(cutter.too_far_ahead);
                     }
                 }
             }
         }
+        // What was flushed meanwhile need not stay in memory until all tiles are read.
+        drop(heads);
         for level in [Level::Recent, Level::Base] {
             for entry in self.disk.tiles(level) {
                 let (organization, ip, bytes) = entry?;
                 let state = tiles::decode(&bytes, level, organization, ip)?;
                 if cutter.add(organization, ip, state)?.is_break() {
-                    return Ok(());
+                    return Ok(cutter.too_far_ahead);
                 }
             }
         }
         let _ = cutter.pass_on();
-        Ok(())
+        Ok(cutter.too_far_ahead)
     }
 
     /// Joins a piece with what is known. Durable and answerable when it returns.
@@ -81,6 +90,9 @@ struct Cutter<'a, F> {
     core: &'a Core,
     /// The minute before which nothing is visible any more.
     oldest: u32,
+    /// The last second that a record may have.
+    latest: u32,
+    too_far_ahead: u64,
     names: HashMap<(Organization, u32), Box<str>>,
     piece: Option<Piece>,
     each: F,
@@ -102,13 +114,14 @@ impl<F: FnMut(Piece) -> ControlFlow<()>> Cutter<'_, F> {
                 }
             }
         }
-        for second in told.untold() {
+        let latest = self.latest;
+        for second in told.untold().filter(|second| *second <= latest) {
             if self.add_entry(organization, |piece| piece.moments.push((ip, time(second)))).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         let first_ever = state.first_ever();
-        if state.minutes().first().is_some_and(|oldest| *oldest <= first_ever) || first_ever == u32::MAX {
+        if state.minutes().first().is_some_and(|oldest| *oldest <= first_ever) || first_ever > latest {
             return Ok(ControlFlow::Continue(()));
         }
         Ok(self.add_entry(organization, |piece| piece.first_contacts.push((ip, time(first_ever)))))
@@ -121,6 +134,10 @@ impl<F: FnMut(Piece) -> ControlFlow<()>> Cutter<'_, F> {
         device: u32,
         second: u32,
     ) -> Result<ControlFlow<()>, StoreError> {
+        if second > self.latest {
+            self.too_far_ahead += 1;
+            return Ok(ControlFlow::Continue(()));
+        }
         if !self.names.contains_key(&(organization, device)) {
             if self.names.len() >= NAMES_MAX {
                 self.names.clear();

@@ -50,6 +50,13 @@ impl Piece {
         is_added
     }
 
+    /// The newest of all its times; none where it is empty.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let contacts = self.contacts.rows().iter().map(|row| row.at);
+        let others = self.moments.iter().chain(&self.first_contacts).map(|(_, at)| *at);
+        contacts.chain(others).max()
+    }
+
     /// Whether that many entries, of one piece or of several, are enough to be passed on.
     pub const fn is_enough(entries: usize) -> bool {
         entries >= ENTRIES_MAX
@@ -83,6 +90,9 @@ mod tests {
         piece.moments.resize(ENTRIES_MAX - 1, (ip, at));
         assert!(!piece.is_full());
         assert!(piece.add_contact("pc", ip, at) && piece.is_full());
+        assert_eq!(piece.newest(), Some(at));
+        piece.first_contacts.push((ip, Timestamp::LATEST));
+        assert_eq!(piece.newest(), Some(Timestamp::LATEST));
 
         let mut piece = Piece::new(Organization::from_bytes([1; 16]));
         assert!(!piece.add_contact("", ip, at));

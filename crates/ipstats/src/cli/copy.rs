@@ -86,8 +86,9 @@ fn notes(left_out: LeftOut) -> Vec<String> {
 
 fn shown(tally: Tally) -> String {
     let Tally { organizations, contacts, moments, first_contacts } = tally;
+    let s = if organizations == 1 { "" } else { "s" };
     format!(
-        "{organizations} organizations: {contacts} contacts of devices, {moments} further minutes, \
+        "{organizations} organization{s}: {contacts} contacts of devices, {moments} further minutes, \
          {first_contacts} first contacts that have expired"
     )
 }

@@ -169,8 +169,8 @@ impl<'a> Body<'a> {
 
     fn time(&mut self) -> Result<(CanonicalIp, Timestamp), NoFrame> {
         let ip = CanonicalIp::from_bytes(self.array()?);
-        let second = u32::try_from(i64::from_le_bytes(self.array()?)).map_err(|_| NoFrame)?;
-        Ok((ip, Timestamp::from_second(second.into())))
+        let at = Timestamp::from_second(i64::from_le_bytes(self.array()?));
+        if (Timestamp::EPOCH..=Timestamp::LATEST).contains(&at) { Ok((ip, at)) } else { Err(NoFrame) }
     }
 
     fn text(&mut self) -> Result<&'a str, NoFrame> {
@@ -244,6 +244,11 @@ mod tests {
         long[1..5].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(Frame::decode(&long).is_err());
         let whole = Frame::Piece(piece()).encode();
+        // The last number of all is a time, and times end before "never".
+        let mut never = whole.clone();
+        let time = never.len() - 8..;
+        never[time].copy_from_slice(&i64::from(u32::MAX).to_le_bytes());
+        assert!(Frame::decode(&never).is_err());
         for place in 21..whole.len() {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x80;

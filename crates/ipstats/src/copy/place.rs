@@ -88,7 +88,7 @@ impl Place {
 
     pub(super) fn add(&self, piece: &Piece) -> Result<(), CopyError> {
         match &self.0 {
-            End::Here { store, .. } => Ok(store.add_piece_here(piece)?),
+            End::Here { store, clock } => Ok(store.add_piece_here(piece, clock.now())?),
             End::Service(service) => service.add(piece),
         }
     }

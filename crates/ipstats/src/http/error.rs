@@ -237,6 +237,7 @@ impl From<StoreError> for ApiError {
             StoreError::Busy { .. } | StoreError::Closed | StoreError::Read(_) | StoreError::Write(_) => {
                 Self::Unavailable(error)
             }
+            StoreError::PieceAhead(ahead) => Self::Format(ahead.to_string()),
             StoreError::Defect(_) => Self::Internal(error.into()),
         }
     }

@@ -71,20 +71,19 @@ async fn take(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let store = Arc::clone(&app.store);
-    let taken = tokio::task::spawn_blocking(move || join(&store, &body)).await;
+    let now = app.data_clock.now();
+    let taken = tokio::task::spawn_blocking(move || join(&store, &body, now)).await;
     let noted = taken.map_err(|error| ApiError::Internal(error.into()))??;
     Ok((StatusCode::OK, noted.to_string()).into_response())
 }
 
 /// Joins what a frame holds with the store; how many checkpoints were noted. Blocks.
-fn join(store: &Store, body: &[u8]) -> Result<usize, ApiError> {
+fn join(store: &Store, body: &[u8], now: Timestamp) -> Result<usize, ApiError> {
     let no_frame = || {
         ApiError::Format("The body is no part of a copy; the other side may be of another version".to_owned())
     };
     match Frame::decode(body) {
-        Ok(Some((Frame::Piece(piece), []))) => {
-            store.add_piece_here(&piece).map(|()| 0).map_err(ApiError::Unavailable)
-        }
+        Ok(Some((Frame::Piece(piece), []))) => Ok(store.add_piece_here(&piece, now).map(|()| 0)?),
         Ok(Some((Frame::Checkpoints(checkpoints), []))) => {
             store.add_checkpoints_here(&checkpoints).map_err(ApiError::Unavailable)
         }

@@ -2,6 +2,7 @@
 
 use super::clickhouse::ClickHouseOpenError;
 use super::clock_check::PinnedBeforeData;
+use super::pieces::PieceAhead;
 use ipstats_engine::{FolderError, OpenError, ReadError, RecordError};
 use std::error::Error;
 
@@ -50,6 +51,9 @@ pub enum StoreError {
     /// The store acknowledges no records.
     #[error(transparent)]
     Write(Cause),
+    /// What another store holds cannot be right here.
+    #[error(transparent)]
+    PieceAhead(PieceAhead),
     /// The call itself failed: a defect.
     #[error("a call of the store ended early: {0}")]
     Defect(String),

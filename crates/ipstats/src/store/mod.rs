@@ -18,7 +18,7 @@ pub use clock_check::{ClockBehind, PinnedBeforeData, check_clock};
 pub use embedded::open_engine;
 pub use error::{Cause, OpenStoreError, StoreError};
 pub use figures::{Figure, FigureKind};
-pub use pieces::{Checkpoint, LeftOut};
+pub use pieces::{Checkpoint, LeftOut, PieceAhead};
 
 use crate::clock::Clock;
 use crate::config::{Config, StoreBackend};

@@ -55,7 +55,7 @@ fn serve(place: &Place, folder: &str) -> Service {
 
 fn assert_copied(done: &Done) {
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.out.starts_with("copied 1 organizations: "), "{done:?}");
+    assert!(done.out.starts_with("copied 1 organization: "), "{done:?}");
 }
 
 #[test]
@@ -131,6 +131,19 @@ fn killed_at_any_moment_and_copied_again() {
     assert!(killed_while_running >= KILLS / 2, "{killed_while_running} of {KILLS} were killed in time");
     assert_copied(&copy(&place, "data", "other"));
     assert_eq!(answers(&place, "other"), expected);
+}
+
+/// As after a kill in the first millisecond.
+#[test]
+fn into_a_folder_that_was_only_begun() {
+    let place = Place::new();
+    import(&place, "data", 0..10);
+    fs::create_dir(place.path("begun")).unwrap();
+    for name in ["LOCK", "format-version.new"] {
+        fs::write(place.path("begun").join(name), "").unwrap();
+    }
+    assert_copied(&copy(&place, "data", "begun"));
+    assert_eq!(answers(&place, "begun"), answers(&place, "data"));
 }
 
 #[test]

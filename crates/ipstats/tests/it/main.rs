@@ -10,6 +10,7 @@ mod cli;
 mod clients;
 mod config;
 mod copy;
+mod copy_clickhouse;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -41,8 +41,9 @@ pub(super) fn target(place: &Path) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// What is in a data folder beside the store.
-const OURS: [&str; 4] = ["LOCK", "first-start.toml", "signing-key.pem", "operator.sock"];
+/// What is in a data folder beside the store, the beginning of one that was broken off included.
+const OURS: [&str; 5] =
+    ["LOCK", "format-version.new", "first-start.toml", "signing-key.pem", "operator.sock"];
 
 /// Whether both are one store, as far as their names tell.
 pub(super) fn are_the_same(one: &Config, other: &Config) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Rows are read as they lie there, merged or not: every one of them is a fact that is joined. So no statement sorts or
 //! groups, and a table of any size is read with little memory, here and there. A day that fails on the way is read again.
+//! First contacts come last: whatever day was dropped before it could be read, they have its part of them.
 //!
 //! Contacts of a piece go the way of all rows, through `connections`. Moments and first contacts have no device, so they
 //! go into the other tables as states.
@@ -122,7 +123,11 @@ impl Shared {
                 }
             }
         }
-        let has_expired = format!("toUInt32(finalizeAggregation(first)) < {}", reading.oldest);
+        // Days go whole: what was there when this began may be gone with one, and be in no contact that was read.
+        let newest = self.newest_event().await?.unwrap_or(Timestamp::EPOCH);
+        let dropped_before = second(retention_start(newest).day().start());
+        let expired_before = reading.oldest.max(dropped_before);
+        let has_expired = format!("toUInt32(finalizeAggregation(first)) < {expired_before}");
         self.read_part(Part::FirstContacts, &has_expired, reading).await
     }
 

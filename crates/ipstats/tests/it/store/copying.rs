@@ -5,8 +5,8 @@ use super::model::Model;
 use super::{ask, histories, new_organization};
 use ipstats::clock::Clock;
 use ipstats::config::{Config, Environment, Flags};
-use ipstats::store::{LeftOut, Store};
-use ipstats_model::{Batch, LookBack, Piece, Timestamp, Window};
+use ipstats::store::{LeftOut, Store, StoreError};
+use ipstats_model::{Batch, CanonicalIp, LookBack, Piece, Timestamp, Window};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn embedded(folder: &Path) -> Store {
 pub(super) fn copy(from: &Store, to: &Store, now: Timestamp) -> LeftOut {
     let checkpoints = from.all_checkpoints_here().unwrap();
     let add = |piece: Piece| {
-        to.add_piece_here(&piece).unwrap();
+        to.add_piece_here(&piece, now).unwrap();
         ControlFlow::Continue(())
     };
     let left_out = from.read_pieces_here(now, add).unwrap();
@@ -37,6 +37,35 @@ pub(super) fn moves(from: &Store, to: &Store, cases: u32) {
     histories(cases, |history| check(from, to, &history));
     a_busy_ip_is_exact(from, to);
     checkpoints_are_taken_over_and_never_replaced(from, to);
+    a_piece_ahead_of_the_clock_is_refused(to);
+}
+
+type Add = fn(&mut Piece, CanonicalIp, Timestamp);
+
+/// It would make all that is older count as expired.
+fn a_piece_ahead_of_the_clock_is_refused(to: &Store) {
+    let (organization, now) = (new_organization(), "2018-06-01T12:00:00Z".parse::<Timestamp>().unwrap());
+    let (ip, newest) = ("192.0.2.2".parse().unwrap(), to.newest_event_here().unwrap());
+    let ahead = |seconds: i64, add: Add| {
+        let mut piece = Piece::new(organization);
+        assert!(piece.add_contact("pc", ip, now.plus_seconds(-86_400)));
+        add(&mut piece, ip, now.plus_seconds(seconds));
+        piece
+    };
+    let kinds: [Add; 3] = [
+        |piece, ip, at| assert!(piece.add_contact("pc", ip, at)),
+        |piece, ip, at| piece.moments.push((ip, at)),
+        |piece, ip, at| piece.first_contacts.push((ip, at)),
+    ];
+    for add in kinds {
+        let error = to.add_piece_here(&ahead(301, add), now).unwrap_err();
+        assert!(matches!(error, StoreError::PieceAhead(_)), "{error}");
+        assert!(error.to_string().contains("2018-06-01T12:05:01Z"), "{error}");
+    }
+    assert_eq!(to.first_ever_here(organization, ip).unwrap(), None, "nothing of them was taken");
+    assert_eq!(to.newest_event_here().unwrap(), newest);
+    to.add_piece_here(&ahead(300, kinds[0]), now).unwrap();
+    assert_eq!(to.first_ever_here(organization, ip).unwrap(), Some(now.plus_seconds(-86_400)));
 }
 
 fn check(from: &Store, to: &Store, history: &History) -> Result<(), TestCaseError> {
@@ -111,6 +140,24 @@ fn a_folder_into_a_folder() {
     let [from, to] = folders.each_ref().map(|folder| embedded(folder.path()));
     moves(&from, &to, HISTORIES);
     assert_eq!(copy(&to, &from, Timestamp::LATEST), LeftOut::default());
+}
+
+/// What a clock that was wrong let in goes nowhere else, and what is right does.
+#[test]
+fn contacts_ahead_of_the_clock_are_left_out_and_counted() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [from, to] = folders.each_ref().map(|folder| embedded(folder.path()));
+    let (organization, now) = (new_organization(), "2018-06-01T12:00:00Z".parse::<Timestamp>().unwrap());
+    let [right, wrong] = ["192.0.2.3", "192.0.2.4"].map(|ip| ip.parse().unwrap());
+    for (ip, at) in [(right, now), (wrong, now.plus_seconds(9 * 86_400))] {
+        let mut batch = Batch::new();
+        batch.push("pc", ip, at).unwrap();
+        from.record_here(organization, &batch, at).unwrap();
+    }
+    assert_eq!(copy(&from, &to, now), LeftOut { too_far_ahead: 1, without_device: 0 });
+    let first_ever = |ip| to.first_ever_here(organization, ip).unwrap();
+    assert_eq!((first_ever(right), first_ever(wrong)), (Some(now), None));
+    assert_eq!(to.newest_event_here().unwrap(), Some(now));
 }
 
 /// A reader that has enough stops the reading.

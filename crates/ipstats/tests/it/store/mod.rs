@@ -1,7 +1,7 @@
 //! One conformance suite for every backend: whatever is recorded, in whatever order and however often, is answered as a
 //! naive model of the semantics answers it.
 
-mod clickhouse;
+pub(crate) mod clickhouse;
 mod copying;
 mod embedded;
 mod history;

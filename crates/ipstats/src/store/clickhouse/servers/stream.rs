@@ -77,8 +77,12 @@ impl Servers {
         let mut failures = Vec::new();
         for host in self.by_presence(|_| true) {
             let answer = async {
-                let query =
-                    vec![("database", self.database().to_owned()), ("max_execution_time", "0".to_owned())];
+                let query = vec![
+                    ("database", self.database().to_owned()),
+                    ("max_execution_time", "0".to_owned()),
+                    // Whatever the user's profile says: without a shard this would not be everything.
+                    ("skip_unavailable_shards", "0".to_owned()),
+                ];
                 let request = self.link.request(host.url(), query, statement)?;
                 let limit = Duration::from_secs(PART_SECONDS_MAX);
                 let mut answer = timeout(limit, request.send()).await.map_err(|_| Failure::Timeout)??;

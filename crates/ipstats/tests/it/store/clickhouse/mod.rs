@@ -6,7 +6,7 @@ mod front;
 mod gate;
 mod others;
 mod retention;
-mod server;
+pub(crate) mod server;
 mod slow;
 
 use super::conforms;

@@ -12,7 +12,7 @@ pub(in crate::store) const PASSWORD: &str = "s3cret & more";
 
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 
-pub(in crate::store) struct Server {
+pub(crate) struct Server {
     process: Option<Child>,
     folder: TempDir,
     http_port: u16,
@@ -20,7 +20,7 @@ pub(in crate::store) struct Server {
 
 impl Server {
     /// A server that stands alone.
-    pub(in crate::store) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let [http_port, tcp_port, interserver_port] = free_ports();
         let ports = Ports { http: http_port, tcp: tcp_port, interserver: interserver_port };
         Self::start_with(&ports, "")
@@ -36,7 +36,7 @@ impl Server {
         server
     }
 
-    pub(in crate::store) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http_port)
     }
 
