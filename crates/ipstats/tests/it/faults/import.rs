@@ -5,7 +5,7 @@ use crate::cli::model::Model;
 use crate::site::{AS_OF, NOW, Site, expected, log};
 use std::net::{IpAddr, Ipv4Addr};
 
-fn connections() -> Model {
+pub(super) fn connections() -> Model {
     let connection = |n: i64| {
         let ip: IpAddr = Ipv4Addr::new(198, 51, 100, u8::try_from(n % 7).unwrap()).into();
         (format!("host-{}", n * 31 % 1009), ip, NOW - n * 17 % 2_500_000)

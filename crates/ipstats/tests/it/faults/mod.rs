@@ -3,6 +3,7 @@
 //! Whatever fails, nothing is acknowledged that is not durable, everything says so, questions are still answered, and
 //! once the disk works again a restart has everything that was acknowledged and takes the rest.
 
+mod copy;
 mod import;
 mod service;
 
