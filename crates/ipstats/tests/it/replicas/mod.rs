@@ -4,6 +4,7 @@ mod decisions;
 mod limiter;
 mod redis;
 mod three;
+mod valkey;
 
 use ipstats::config::RateLimit;
 use ipstats::limit::CallKey;

@@ -1,13 +1,17 @@
-//! A Redis server of its own for a test.
+//! A Redis server of its own for a test, or the one that [`SERVER`] names.
 
 use crate::peer;
 use ipstats::config::SharedLimits;
+use std::ffi::OsString;
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// The variable with the program to start in place of `redis-server`.
+pub(super) const SERVER: &str = "IPSTATS_TEST_REDIS_SERVER";
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -27,7 +31,7 @@ impl Redis {
 
     /// A server with these settings for the port it gets.
     pub(super) fn start_with(settings: impl FnOnce(u16) -> Vec<String>) -> Option<Self> {
-        if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
+        if Command::new(program()).arg("--version").stdout(Stdio::null()).status().is_err() {
             peer::skip("what replicas count together", "redis");
             return None;
         }
@@ -40,7 +44,7 @@ impl Redis {
 
     /// Starts it, again if it was killed, and empty; returns when it listens.
     pub(super) fn begin(&mut self) {
-        let process = Command::new("redis-server")
+        let process = Command::new(program())
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"])
             .arg(self.folder.path())
             .args(&self.settings)
@@ -90,6 +94,10 @@ impl Redis {
     pub(super) fn connection(&self) -> redis::Connection {
         redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
+}
+
+fn program() -> OsString {
+    std::env::var_os(SERVER).unwrap_or_else(|| "redis-server".into())
 }
 
 impl Drop for Redis {

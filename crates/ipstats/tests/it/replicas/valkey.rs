@@ -1,0 +1,20 @@
+//! All of it once more with Valkey in Redis's place: this program runs itself, with another server to start.
+
+use super::redis::SERVER;
+use crate::peer;
+use std::env;
+use std::process::Command;
+
+/// The server that the package ships speaks no TLS.
+const LEFT_OUT: [&str; 2] = ["valkey", "tls_is_spoken"];
+
+#[test]
+fn valkey_counts_as_redis_does() {
+    let Some(place) = peer::place("valkey") else { return };
+    let mut tests = Command::new(env::current_exe().unwrap());
+    tests.arg("replicas::").args(LEFT_OUT.iter().flat_map(|test| ["--skip", test]));
+    let done = tests.env(SERVER, place.join("valkey-server")).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(said.contains("replicas::three::") && !said.contains("running 0 tests"), "{said}");
+}
