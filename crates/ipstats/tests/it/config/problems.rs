@@ -1,0 +1,123 @@
+//! What is wrong with a file is said at once, each problem with its place.
+
+use super::{CONTOSO, Place};
+use ipstats::config::{Config, Environment, Flags};
+
+#[test]
+fn all_problems_are_reported_at_once_each_with_its_place() {
+    let place = Place::with(&format!(
+        "\
+lisen = '127.0.0.1:1'
+listen = 8080
+memory = 'lots'
+audiences = ['a', 7]
+
+[[organizations]]
+id = '{CONTOSO}'
+name = 'contoso'
+
+[[organizations]]
+id = '{CONTOSO}'
+color = 'red'
+
+[[applications]]
+name = 'soar'
+client_id = 'soar'
+organization = 'fabrikam'
+secret_hash = 'hunter2'
+"
+    ));
+    let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
+    let expected = [
+        "ipstats.toml:1:1: unknown key lisen",
+        "ipstats.toml:2:10: listen: expected a string, found integer",
+        "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
+        "ipstats.toml:4:19: audiences: expected a string, found integer",
+        "ipstats.toml:10:1: organizations[1].name is missing",
+        "ipstats.toml:11:6: organizations[1].id: already used above; it must be unique",
+        "ipstats.toml:12:1: unknown key organizations[1].color (known here: id, name)",
+        "ipstats.toml:16:13: applications[0].client_id: \"soar\" is not a client id (a GUID such as \
+         9c6cf3a1-2f6b-4d0e-8b8a-51c1a5c1f0aa)",
+        &format!(
+            "ipstats.toml:17:16: applications[0].organization: organization \"fabrikam\" is not configured; known: \
+             contoso = {CONTOSO}"
+        ),
+        "ipstats.toml:18:15: applications[0].secret_hash: this is not an argon2id hash (make one with `ipstats secret`)",
+        "IPSTATS_UNKNOWN_IP: \"404\" is not one of not_found, zero",
+        "IPSTATS_LOG_LEVEL: \"very=loud=x\" is not a log level (error, warn, info, debug, trace) or a filter such as \
+         ipstats=debug",
+    ];
+    assert!(problems[0].contains("lisen (known here: applications, audiences, "), "{}", problems[0]);
+    assert!(problems[0].starts_with(expected[0]), "{}", problems[0]);
+    for (problem, expected) in problems.iter().zip(expected).skip(1) {
+        assert_eq!(problem, expected);
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+#[test]
+fn every_syntax_error_has_its_place() {
+    let problems = Place::with("listen = \n[log\nlevel = 'info'\n").problems(&[]);
+    assert!(problems.len() >= 2, "{problems:?}");
+    assert!(problems[0].starts_with("ipstats.toml:1:"), "{problems:?}");
+    assert!(problems[1].starts_with("ipstats.toml:2:"), "{problems:?}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let flags = Flags { config: Some("/nowhere/ipstats.toml".into()), ..Flags::default() };
+    let error = Config::load_in(&flags, &Environment::default()).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/ipstats.toml"), "{error}");
+}
+
+#[test]
+fn values_that_nobody_can_mean_are_refused() {
+    let problems =
+        Place::with("audiences = []\npublic_urls = []\nmemory = '63 MiB'\n[log]\nlevel = 'verbose'\n")
+            .problems(&[]);
+    let expected = [
+        "ipstats.toml:1:13: audiences: the list is empty; leave it out for the default",
+        "ipstats.toml:2:15: public_urls: the list is empty; leave it out for the default",
+        "ipstats.toml:3:10: memory: \"63 MiB\" is not enough for the store: give it 64 MiB or more",
+        "ipstats.toml:5:9: log.level: \"verbose\" is not a log level (error, warn, info, debug, trace) or a filter such \
+         as ipstats=debug",
+    ];
+    assert_eq!(problems, expected);
+    let config =
+        Config::load_in(&Place::with("memory = '1000000 GiB'").flags(), &Environment::default()).unwrap();
+    assert!(config.warnings[0].contains("more than this machine has"), "{:?}", config.warnings);
+}
+
+#[test]
+fn every_bad_element_of_a_list_is_reported_with_its_value() {
+    let place = Place::with("public_urls = ['a', 'https://good.example', 'b', 7]");
+    let problems = place.problems(&[("IPSTATS_PUBLIC_URLS", "c,https://good.example,d")]);
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems[0].starts_with("ipstats.toml:1:16: public_urls: \"a\" is not a URL"), "{problems:?}");
+    assert!(problems[1].starts_with("ipstats.toml:1:45: public_urls: \"b\" is not a URL"), "{problems:?}");
+    assert!(
+        problems[3].contains("\"c\" is not a URL") && problems[3].contains("\"d\" is not a URL"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn rate_limits_have_the_defaults_of_defenders_api_and_can_be_turned_off() {
+    let limits = |text: &str| {
+        let config = Config::load_in(&Place::with(text).flags(), &Environment::default()).unwrap();
+        config.rate_limits.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(""), ["100 per 00:01:00", "1500 per 01:00:00"]);
+    assert_eq!(limits("rate_limits = ['5 per 00:00:10']"), ["5 per 00:00:10"]);
+    assert!(limits("rate_limits = ['off']").is_empty());
+    for (text, problem) in [
+        ("[]", "the list is empty"),
+        ("['off', '1 per 00:00:01']", "\"off\" stands alone"),
+        ("['1 per 00:00:01', '2 per 00:00:01']", "several limits for the span of \"1 per 00:00:01\""),
+        ("['1 per 00:00:01', '1 per 00:00:02', '1 per 00:00:03', '1 per 00:00:04']", "4 limits are too many"),
+        ("['100 a minute']", "\"100 a minute\" is not a limit such as 100 per 00:01:00"),
+    ] {
+        let problems = Place::with(&format!("rate_limits = {text}")).problems(&[]).join("\n");
+        assert!(problems.contains("ipstats.toml:1:") && problems.contains(problem), "{problems}");
+    }
+}
