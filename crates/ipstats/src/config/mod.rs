@@ -32,6 +32,7 @@ mod show_store;
 mod sources;
 mod store;
 mod tls;
+mod unrepeated;
 mod users;
 mod values;
 

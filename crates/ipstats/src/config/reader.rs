@@ -4,6 +4,7 @@
 //! is wrong is a problem and reads as absent, so that one run shows all problems.
 
 use super::environment::Environment;
+use super::unrepeated::without_user_info;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -82,11 +83,15 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&self, span: &Range<usize>, message: impl Display) {
-        self.problems.borrow_mut().push((span.start, format!("{}: {message}", self.place(span))));
+        self.keep(span.start, &format!("{}: {message}", self.place(span)));
     }
 
     fn problem_of_variable(&self, name: &str, message: impl Display) {
-        self.problems.borrow_mut().push((usize::MAX, format!("{name}: {message}")));
+        self.keep(usize::MAX, &format!("{name}: {message}"));
+    }
+
+    fn keep(&self, position: usize, problem: &str) {
+        self.problems.borrow_mut().push((position, without_user_info(problem)));
     }
 
     /// `file:line:column` of the start of a span.

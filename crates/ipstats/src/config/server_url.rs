@@ -52,7 +52,8 @@ impl FromStr for ServerUrl {
         let host_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
         let path_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%".contains(&byte);
         if authority.is_empty() || !authority.bytes().all(host_like) || !path.bytes().all(path_like) {
-            let expected = "a URL such as https://ipstats.example.org (scheme, host, optional port and path)";
+            let expected = "a URL such as https://ipstats.example.org (scheme, host, optional port and path; user and password are \
+                            settings of their own)";
             return Err(InvalidValue::new(text, expected));
         }
         Ok(Self(text.to_owned()))

@@ -121,3 +121,26 @@ fn rate_limits_have_the_defaults_of_defenders_api_and_can_be_turned_off() {
         assert!(problems.contains("ipstats.toml:1:") && problems.contains(problem), "{problems}");
     }
 }
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let secret = "hunter2";
+    let url = |scheme: &str| format!("{scheme}://me:{secret}@host.example/");
+    for text in [
+        format!("[store]\nbackend = 'clickhouse'\nurls = ['{}']", url("https")),
+        format!("[rate_limits_shared]\nurl = '{}'\nreplicas = 3", url("rediss")),
+        format!("public_urls = ['{}']", url("https")),
+        format!("[[issuers]]\nname = 'x'\nissuer = '{}'\nkind = 'rfc9068'", url("https")),
+        format!("[[issuers]]\nname = 'x'\nissuer = 'https://x/'\njwks_url = '{}'", url("https")),
+    ] {
+        let problems = Place::with(&text).problems(&[]).join("\n");
+        assert!(!problems.contains(secret), "{problems}");
+    }
+    let problems =
+        Place::with("[store]\nbackend = 'clickhouse'").problems(&[("IPSTATS_STORE_URLS", &url("https"))]);
+    let problem = problems.last().unwrap();
+    assert!(
+        problem.starts_with("IPSTATS_STORE_URLS: \"https://(hidden)@host.example/\" is not a URL"),
+        "{problems:?}"
+    );
+}
