@@ -11,6 +11,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 const ROWS: u64 = 100_000;
+const HALF_OF_ROWS: usize = 50_000;
 const HEADER: &str = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
     #open\t2026-11-01-00-00-00\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\t\
     orig_bytes\tresp_bytes\tconn_state\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\t\
@@ -158,6 +159,62 @@ fn suricata() -> String {
             n / 60 % 60,
             n % 60,
             n * 31,
+        );
+    }
+    text
+}
+
+/// Both halves of a flow, one behind the other, as Suricata writes them.
+fn suricata_netflow() -> String {
+    let mut text = String::new();
+    for row in rows().take(HALF_OF_ROWS) {
+        let (device, peer, n) = (dotted(row.originator), dotted(row.responder), row.number);
+        for (from, to, packets) in [(&device, &peer, n % 40 + 1), (&peer, &device, n % 60 + 1)] {
+            let _ = writeln!(
+                text,
+                r#"{{"timestamp":"2026-11-01T12:{:02}:{:02}.272281+0200","flow_id":{},"in_iface":"eth0","event_type":"netflow","src_ip":"{from}","src_port":{},"dest_ip":"{to}","dest_port":443,"proto":"TCP","app_proto":"tls","netflow":{{"pkts":{packets},"bytes":{},"start":"2026-11-01T12:{:02}:{:02}.855844+0200","end":"2026-11-01T12:{:02}:{:02}.963027+0200","age":1,"min_ttl":64,"max_ttl":64}},"tcp":{{"tcp_flags":"1b","syn":true,"fin":true,"psh":true,"ack":true}},"host":"sensor.example.org"}}"#,
+                n / 60 % 60,
+                n % 60,
+                n * 1_000_003,
+                1024 + n % 60_000,
+                n % 9000,
+                n / 60 % 60,
+                n % 60,
+                n / 60 % 60,
+                n % 60,
+            );
+        }
+    }
+    text
+}
+
+/// A log as a sensor writes it: of four events one is a flow, and the others say what was seen in it.
+fn suricata_mixed() -> String {
+    let mut text = String::new();
+    for (row, flow) in rows().zip(suricata().lines()) {
+        let (from, to, n) = (dotted(row.originator), dotted(row.responder), row.number);
+        let kind = match n % 4 {
+            0 => {
+                let _ = writeln!(text, "{flow}");
+                continue;
+            }
+            1 => {
+                r#""event_type":"dns","dns":{"version":2,"type":"query","id":4711,"rrname":"login.example.com","rrtype":"A","tx_id":0,"opcode":0}"#
+            }
+            2 => {
+                r#""event_type":"alert","alert":{"action":"allowed","gid":1,"signature_id":2013028,"rev":7,"signature":"ET POLICY curl User-Agent Outbound","category":"Attempted Information Leak","severity":2,"metadata":{"created_at":["2011_06_14"]}},"direction":"to_server","flow":{"pkts_toserver":4,"pkts_toclient":3,"bytes_toserver":347,"bytes_toclient":206,"start":"2026-11-01T12:00:00.855844+0200"}"#
+            }
+            _ => {
+                r#""event_type":"tls","tls":{"subject":"CN=login.example.com","issuerdn":"C=US, O=Example Trust, CN=Example TLS CA 1","sni":"login.example.com","version":"TLS 1.3","ja3":{},"ja3s":{}}"#
+            }
+        };
+        let _ = writeln!(
+            text,
+            r#"{{"timestamp":"2026-11-01T12:{:02}:{:02}.272281+0200","flow_id":{},"in_iface":"eth0","src_ip":"{from}","src_port":{},"dest_ip":"{to}","dest_port":443,"proto":"TCP",{kind},"host":"sensor.example.org"}}"#,
+            n / 60 % 60,
+            n % 60,
+            n * 1_000_003,
+            1024 + n % 60_000,
         );
     }
     text
@@ -318,6 +375,8 @@ fn parse(criterion: &mut Criterion<CpuTime>) {
         (Format::MdeStreaming, "document", document("records", &streaming)),
         (Format::MdeStreaming, "lines", streaming),
         (Format::Suricata, "lines", suricata()),
+        (Format::Suricata, "halves", suricata_netflow()),
+        (Format::Suricata, "mixed lines", suricata_mixed()),
         (Format::SysmonJson, "lines", sysmon_nxlog()),
         (Format::Ecs, "lines", ecs()),
         (Format::Ocsf, "lines", ocsf()),

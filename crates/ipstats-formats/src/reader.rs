@@ -71,11 +71,12 @@ impl<'a> Reader<'a> {
         Self { answers, ..self }
     }
 
-    /// Reads the record that starts on `line`, and counts what became of it.
+    /// Reads the record that starts on `line`, and counts what became of it. One that is known to be an answer was read when
+    /// that was found out.
     pub(crate) fn record(&mut self, line: u64, read: impl FnOnce(&mut Self) -> Outcome) {
         self.number += 1;
         self.line = line;
-        let outcome = read(self);
+        let outcome = if self.is_answer() { Err(NotAConnection::Inbound.into()) } else { read(self) };
         self.settle(outcome);
     }
 
@@ -97,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the record at hand shows the answer of a flow whose opening came before.
-    pub(crate) fn is_answer(&self) -> bool {
+    fn is_answer(&self) -> bool {
         self.answers.binary_search(&self.number).is_ok()
     }
 

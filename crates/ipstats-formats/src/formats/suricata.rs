@@ -109,10 +109,9 @@ fn half(text: &str) -> Option<Half> {
 }
 
 impl Record<'_> {
-    /// Records the event if it is a flow that its source opened.
+    /// Records the event if it is a flow that its source opened; answers do not come here.
     pub(super) fn read_within(&self, around: &Around, reader: &mut Reader<'_>) -> Outcome {
         let (start, progress) = match self.half(around)? {
-            Some(_) if reader.is_answer() => return Err(NotAConnection::Inbound.into()),
             Some(_) => self.netflow()?,
             None => self.flow()?,
         };
