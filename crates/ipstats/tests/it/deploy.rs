@@ -181,6 +181,11 @@ fn hosts_clusters_and_secrets_are_those_that_are_declared() {
     for host in ["clickhouse-1", "clickhouse-2", "keeper", "valkey", "ipstats-1", "ipstats-2", "ipstats-3"] {
         assert!(services.contains(&format!("\n  {host}:")), "{host} is no service of Compose");
     }
+    // The image of the keeper makes its user the owner of one folder: the one that it keeps everything in.
+    let folder = "/var/lib/clickhouse-keeper";
+    assert!(services.contains(&format!("CLICKHOUSE_DATA_DIR: {folder}}}")), "the keeper cannot write");
+    assert!(services.contains(&format!("- keeper:{folder}\n")), "the keeper's volume is elsewhere");
+    assert_eq!(read("compose/keeper.xml").matches(&format!("_path>{folder}/")).count(), 2);
     let proxy = read("compose/nginx.conf");
     assert_eq!(proxy.matches("server ipstats-").count(), services.matches("\n  ipstats-").count());
 }

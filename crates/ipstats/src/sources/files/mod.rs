@@ -241,7 +241,8 @@ impl Follower<'_> {
             ([], []) => self.recorder.recovered(),
             ([], [only]) => self.recorder.note_trouble(only.clone()),
             ([], [first, others @ ..]) => {
-                self.recorder.note_trouble(format!("{first} (and {} more files)", others.len()));
+                let more = if others.len() == 1 { "file" } else { "files" };
+                self.recorder.note_trouble(format!("{first} (and {} more {more})", others.len()));
             }
             ([first, ..], _) => self.recorder.trouble(first),
         }
