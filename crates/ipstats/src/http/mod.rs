@@ -5,6 +5,7 @@
 //! can go wrong is one enum a border (`error.rs`, `token_error.rs`), matched exhaustively to what the client sees.
 
 mod accept;
+mod acceptance;
 mod app;
 mod authority;
 mod bearer;

@@ -2,6 +2,7 @@
 //!
 //! Only the user of the service and root are answered, whatever the permissions of the folder are.
 
+use super::acceptance::Acceptance;
 use super::entrance::Entrance;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,9 +21,6 @@ const CONNECTIONS_MAX: usize = 16;
 
 /// Longest wait for the head of a request.
 const HEAD_SECONDS_MAX: u64 = 10;
-
-/// Pause after the system refused a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const ROOT: u32 = 0;
 
@@ -67,6 +65,7 @@ impl OperatorSocket {
     /// Serves what is behind `entrance` until told to stop.
     pub async fn serve(self, entrance: Entrance, mut stop: watch::Receiver<bool>) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut acceptance = Acceptance::at("operator's socket");
         loop {
             let next = async {
                 let place = Arc::clone(&connections).acquire_owned().await;
@@ -76,6 +75,9 @@ impl OperatorSocket {
                 next = next => next,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
+            if accepted.is_ok() {
+                acceptance.succeeded();
+            }
             match accepted {
                 Ok((stream, _)) if self.may_ask(&stream) => {
                     let (entrance, stop) = (entrance.clone(), stop.clone());
@@ -85,10 +87,7 @@ impl OperatorSocket {
                     });
                 }
                 Ok(_) => tracing::warn!("another user asked at the operator's socket"),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the operator's socket could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+                Err(error) => acceptance.failed(&error).await,
             }
         }
     }

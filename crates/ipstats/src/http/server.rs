@@ -1,5 +1,6 @@
 //! Connections: accepted within limits, served, and finished before the process ends.
 
+use super::acceptance::Acceptance;
 use super::entrance::Entrance;
 use super::peers::{PeerPlace, Peers};
 use super::tls::Tls;
@@ -31,9 +32,6 @@ const FIRST_HEAD_SECONDS_MAX: u64 = 10;
 
 /// Longest wait for requests under way when the service is told to stop.
 const DRAIN_SECONDS_MAX: u64 = 30;
-
-/// Pause after the system refused a connection (no file descriptors left, mostly).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Tells [`serve`] to stop; dropping it does, too.
 #[derive(Debug)]
@@ -86,13 +84,14 @@ async fn accept(
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let next = async {
         let place = Arc::clone(connections).acquire_owned().await.ok()?;
+        let mut acceptance = Acceptance::at("listener");
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, place)),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                Ok((stream, peer)) => {
+                    acceptance.succeeded();
+                    return Some((stream, peer, place));
                 }
+                Err(error) => acceptance.failed(&error).await,
             }
         }
     };

@@ -12,6 +12,7 @@ mod config;
 mod copy;
 mod copy_clickhouse;
 mod deploy;
+mod descriptors;
 #[cfg(target_os = "linux")]
 mod faults;
 mod follow;

@@ -22,6 +22,7 @@ use leases::{Leases, Reach};
 use position::{Identity, Position, Version};
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 use turns::Turns;
@@ -176,11 +177,13 @@ impl Follower<'_> {
         self.recorder.set_checkpoints(&forgotten)
     }
 
-    /// Finds the files there are now; those that are not there any more are marked.
+    /// Finds the files there are now; those that are certainly not there any more are marked.
     fn discover(&mut self, kept: &mut HashMap<String, Position>) -> HashMap<Identity, Version> {
-        self.files.values_mut().for_each(Followed::not_found);
         let mut found = HashMap::new();
         let (paths, troubles) = matching(self.patterns);
+        if troubles.is_empty() {
+            self.files.values_mut().for_each(Followed::not_found);
+        }
         self.troubles.extend(troubles);
         self.turns.begin_round();
         let names = std::mem::take(&mut self.names);
@@ -193,8 +196,21 @@ impl Follower<'_> {
                 found.insert(identity, version);
                 continue;
             }
-            // What goes away between two calls is not there.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) => metadata,
+                // It went away between two calls.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.troubles.push(format!("{}: {error}", path.display()));
+                    if let Some(identity) = names.get(&path)
+                        && let Some(known) = self.files.get_mut(identity)
+                    {
+                        self.names.insert(path.clone(), *identity);
+                        known.found_at(path);
+                    }
+                    continue;
+                }
+            };
             if !metadata.is_file() {
                 continue;
             }
