@@ -44,7 +44,9 @@ pub(super) fn run(args: &ClickHouseArgs) -> anyhow::Result<ExitCode> {
             output::result(format_args!("{statement};"))?;
         }
     } else {
-        init(access)?;
+        for server in init(access)? {
+            output::note(format_args!("repeat this when it is there again: {server}"));
+        }
         output::note(format_args!("{} is ready", place(access)));
     }
     Ok(ExitCode::SUCCESS)

@@ -32,8 +32,30 @@ const PASSING_CODES: [u32; 19] = [
     999, // KEEPER_EXCEPTION
 ];
 
+/// Codes of ClickHouse for a user whom it does not let in.
+const LOGIN_CODES: [u32; 5] = [
+    192, // UNKNOWN_USER
+    193, // WRONG_PASSWORD
+    194, // REQUIRED_PASSWORD
+    195, // IP_ADDRESS_NOT_ALLOWED
+    516, // AUTHENTICATION_FAILED
+];
+
+/// Codes of ClickHouse for what a user is not allowed to do.
+const RIGHTS_CODES: [u32; 4] = [
+    164, // READONLY
+    291, // DATABASE_ACCESS_DENIED
+    392, // QUERY_IS_PROHIBITED
+    497, // ACCESS_DENIED
+];
+
+const LOGIN_ADVICE: &str =
+    ": store.username and store.password_file (or IPSTATS_STORE_PASSWORD) must name a user whom it lets in";
+const RIGHTS_ADVICE: &str = ": give the user of store.username the rights that docs/scaling.md lists, and no profile that is readonly";
+
 const UNKNOWN_TABLE: u32 = 60;
 const UNKNOWN_DATABASE: u32 = 81;
+const UNKNOWN_IDENTIFIER: u32 = 47;
 
 /// Why one server did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,7 +71,7 @@ pub(super) enum Failure {
     Certificate(String),
     #[error("it does not answer in time")]
     Timeout,
-    #[error("it answers {status}: {}", message(.text))]
+    #[error("it answers {status}: {}{}", message(.text), advice(*.status, *.code))]
     Refused { status: StatusCode, code: Option<u32>, text: String },
     #[error("its answer is longer than {bytes_max} bytes")]
     TooLong { bytes_max: usize },
@@ -68,6 +90,16 @@ pub(super) enum Failure {
         "its configuration (remote_servers) has no cluster {0}: store.cluster must name one of those in system.clusters"
     )]
     NoCluster(String),
+    #[error(
+        "its database {database} holds {table}, which is not what ipstats makes there ({found}; it would be {wanted}): name \
+         another store.database; if an ipstats made it, give store.cluster and store.replicated the values of that time"
+    )]
+    Foreign { database: String, table: String, found: String, wanted: String },
+    #[error(
+        "its configuration lacks the macros shard and replica, which store.replicated = true needs: add them, or leave \
+         store.replicated out where shards have no replicas"
+    )]
+    NoMacros,
     #[error("not acknowledged within {seconds} s; to send it again is harmless")]
     NotAcknowledged { seconds: u64 },
 }
@@ -100,7 +132,9 @@ impl Failure {
             | Self::Password(_)
             | Self::NoTables(_)
             | Self::OtherTables { .. }
-            | Self::NoCluster(_) => false,
+            | Self::NoCluster(_)
+            | Self::Foreign { .. }
+            | Self::NoMacros => false,
         }
     }
 
@@ -110,16 +144,27 @@ impl Failure {
     }
 
     /// Whether it is the configuration, ours or the server's, that has to be changed.
-    pub(super) const fn is_of_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::Certificate(_) | Self::Password(_) | Self::OtherTables { .. } | Self::NoCluster(_)
-        )
+    pub(super) fn is_of_configuration(&self) -> bool {
+        match self {
+            Self::Certificate(_)
+            | Self::Password(_)
+            | Self::OtherTables { .. }
+            | Self::NoCluster(_)
+            | Self::Foreign { .. }
+            | Self::NoMacros => true,
+            Self::Refused { status, code, .. } => !advice(*status, *code).is_empty(),
+            _ => false,
+        }
     }
 
     /// Whether a table or the database is not there.
     pub(super) const fn is_missing_table(&self) -> bool {
         matches!(self, Self::Refused { code: Some(UNKNOWN_TABLE | UNKNOWN_DATABASE), .. })
+    }
+
+    /// Whether a column is not there.
+    pub(super) const fn is_missing_column(&self) -> bool {
+        matches!(self, Self::Refused { code: Some(UNKNOWN_IDENTIFIER), .. })
     }
 }
 
@@ -152,6 +197,16 @@ impl ClickHouseError {
     pub(super) fn may_pass(&self) -> bool {
         self.0.iter().any(|(_, failure)| failure.may_pass())
     }
+
+    /// Whether a server objects to what it was asked to do, and not to who asks or when.
+    pub(super) fn is_about_statement(&self) -> bool {
+        let objects = |failure: &Failure| {
+            matches!(failure, Failure::Refused { .. })
+                && !failure.may_pass()
+                && !failure.is_of_configuration()
+        };
+        self.0.iter().any(|(_, failure)| objects(failure))
+    }
 }
 
 impl fmt::Display for ClickHouseError {
@@ -166,6 +221,16 @@ impl fmt::Display for ClickHouseError {
 }
 
 impl std::error::Error for ClickHouseError {}
+
+/// What to change where a server does not let us in, or does not let us do something.
+fn advice(status: StatusCode, code: Option<u32>) -> &'static str {
+    match (code, status) {
+        (Some(code), _) if LOGIN_CODES.contains(&code) => LOGIN_ADVICE,
+        (None, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => LOGIN_ADVICE,
+        (Some(code), _) if RIGHTS_CODES.contains(&code) => RIGHTS_ADVICE,
+        _ => "",
+    }
+}
 
 /// The beginning of a server's message, on one line.
 fn message(text: &str) -> String {

@@ -90,9 +90,14 @@ impl Host {
         (about.own == Some(shard.number)).then_some(shard.replicas)
     }
 
-    /// The servers of its cluster, as it told.
-    pub(super) fn cluster_servers(&self) -> Option<u32> {
-        self.condition.lock().about.as_ref().map(|about| about.shards.servers())
+    /// The shards of its cluster, as it told.
+    pub(super) fn shards(&self) -> Option<Vec<Shard>> {
+        self.condition.lock().about.as_ref().map(|about| about.shards.all().to_vec())
+    }
+
+    /// The shard that it is a replica of, as it told.
+    pub(super) fn shard(&self) -> Option<u32> {
+        self.condition.lock().about.as_ref()?.own
     }
 
     /// Whether it answers with tables of this version, and what it is a part of.
@@ -139,12 +144,22 @@ impl Host {
 
     async fn check_tables(&self, link: &Link, deadline: Instant) -> Result<(), Failure> {
         let question = Statement { sql: schema::VERSION_QUESTION.to_owned(), ..Statement::default() };
-        let version = link.send(&self.url, &question, deadline).await.map_err(|failure| {
-            if failure.is_missing_table() { Failure::NoTables(link.database().to_owned()) } else { failure }
+        let database = || link.database().to_owned();
+        let foreign = || Failure::Foreign {
+            database: database(),
+            table: "schema_version".to_owned(),
+            found: "it tells no version".to_owned(),
+            wanted: "a view of version UInt32".to_owned(),
+        };
+        let answer = link.send(&self.url, &question, deadline).await.map_err(|failure| match failure {
+            _ if failure.is_missing_table() => Failure::NoTables(database()),
+            _ if failure.is_missing_column() => foreign(),
+            _ => failure,
         })?;
-        match Values::new(&version).u32()? {
-            schema::VERSION => Ok(()),
-            found => Err(Failure::OtherTables { database: link.database().to_owned(), found }),
+        match Values::new(&answer).u32() {
+            Ok(schema::VERSION) => Ok(()),
+            Ok(found) => Err(Failure::OtherTables { database: database(), found }),
+            Err(_) => Err(foreign()),
         }
     }
 }

@@ -13,6 +13,7 @@
 mod checkpoints;
 mod error;
 mod host;
+mod init;
 mod inserts;
 mod link;
 mod pieces;
@@ -28,9 +29,10 @@ use super::figures::{Figure, FigureKind};
 use super::pool::Pool;
 use super::{Health, StoreError};
 use crate::clock::Clock;
-use crate::config::{ClickHouseAccess, Layout};
+use crate::config::ClickHouseAccess;
 use checkpoints::Versions;
 use error::{ClickHouseError, Failure};
+pub use init::{init, init_statements};
 use inserts::Inserts;
 use ipstats_model::{
     Batch, CanonicalIp, DayPrevalence, DeviceContact, IpStatistics, Organization, Recorded, Timestamp, Window,
@@ -93,7 +95,7 @@ pub enum ClickHouseOpenError {
     /// The tables are not there, or it refuses us.
     #[error("ClickHouse cannot be used as the store: {0}")]
     Refused(String),
-    /// A statement of `init` failed.
+    /// `init` cannot be begun, or came to an end before all was there.
     #[error("{0}")]
     Init(String),
 }
@@ -361,25 +363,6 @@ impl Shared {
         read(&answer).map_err(|failure| self.unreadable(failure))
     }
 
-    /// Whether `init` would do what is wanted. That tables, or servers, are missing is not asked here.
-    async fn check_before_init(&self) -> Result<(), ClickHouseOpenError> {
-        let (_present, failures) = self.servers.look().await;
-        let wrong = failures.iter().find(|(_, failure)| failure.is_of_configuration());
-        if let Some((url, failure)) = wrong {
-            return Err(ClickHouseOpenError::Refused(format!("{url}: {failure}")));
-        }
-        let (servers, urls) = (self.servers.cluster_servers().unwrap_or_default(), self.access.urls.len());
-        if let Layout::Sharded { cluster } = &self.access.layout
-            && urls < servers as usize
-        {
-            return Err(ClickHouseOpenError::Refused(format!(
-                "store.urls names {urls} of the {servers} servers of the cluster {cluster}: without a keeper, each of them is \
-                 set up by itself and has to be named"
-            )));
-        }
-        Ok(())
-    }
-
     /// Asks for what belongs to nobody.
     async fn ask(&self, sql: String) -> Result<Vec<u8>, ClickHouseError> {
         let statement = Statement { sql, ..Statement::default() };
@@ -429,33 +412,6 @@ impl Shared {
     fn unreadable(&self, failure: Failure) -> ClickHouseError {
         ClickHouseError::of(vec![(self.servers.database().to_owned(), failure)])
     }
-}
-
-/// The statements that [`init`] carries out, in this order.
-pub fn init_statements(access: &ClickHouseAccess) -> Vec<String> {
-    let mut statements = vec![schema::database(access)];
-    statements.extend(schema::tables(access));
-    statements
-}
-
-/// Creates what is missing of the database and its tables. Doing it again changes nothing. Blocks.
-pub fn init(access: &ClickHouseAccess) -> Result<(), ClickHouseOpenError> {
-    let (shared, runtime) = connect(access)?;
-    let done = runtime.block_on(async {
-        shared.check_before_init().await?;
-        for sql in init_statements(access) {
-            shared
-                .change(sql.clone())
-                .await
-                .map_err(|error| ClickHouseOpenError::Init(format!("{error}\n{sql}")))?;
-        }
-        match shared.look().await.1.first() {
-            None => Ok(()),
-            Some((url, failure)) => Err(ClickHouseOpenError::Refused(format!("{url}: {failure}"))),
-        }
-    });
-    runtime.shutdown_background();
-    done
 }
 
 fn connect(access: &ClickHouseAccess) -> Result<(Arc<Shared>, Runtime), ClickHouseOpenError> {

@@ -29,6 +29,16 @@ pub(super) const BY_DAY: [&str; 2] = ["contacts", "minutes"];
 /// Rows between marks of an index. A question reads few rows: an eighth of ClickHouse's default.
 const INDEX_GRANULARITY: u32 = 1024;
 
+/// A table or a view, as a server tells it and as it is made.
+pub(super) struct Definition {
+    pub(super) name: String,
+    /// As in `system.tables`.
+    pub(super) engine: String,
+    /// As in `system.columns`, where they do not follow from another table.
+    pub(super) columns: Option<&'static str>,
+    pub(super) sql: String,
+}
+
 /// A table with a state.
 struct Table {
     name: &'static str,
@@ -105,31 +115,33 @@ pub(super) fn database(access: &ClickHouseAccess) -> String {
 }
 
 /// What makes the tables, in this order. Doing it again changes nothing.
-pub(super) fn tables(access: &ClickHouseAccess) -> Vec<String> {
+pub(super) fn tables(access: &ClickHouseAccess) -> Vec<Definition> {
     let (layout, database) = (&access.layout, &access.database);
     let on_cluster = on_cluster(layout);
     let local = local_suffix(layout.cluster().is_some());
-    let create = |what: &str, name: &str| {
-        format!("CREATE {what} IF NOT EXISTS {}.{name}{on_cluster}", quoted(database))
+    let define = |what: &str, name: String, engine: String, columns, rest: &str| {
+        let sql = format!("CREATE {what} IF NOT EXISTS {}.{name}{on_cluster}{rest}", quoted(database));
+        Definition { name, engine, columns, sql }
     };
-    let mut statements = vec![format!(
-        "{} ({CONNECTION_COLUMNS}) ENGINE = Null",
-        create("TABLE", &format!("connections{local}"))
-    )];
+    let null = format!(" ({CONNECTION_COLUMNS}) ENGINE = Null");
+    let name = format!("connections{local}");
+    let mut definitions = vec![define("TABLE", name, "Null".to_owned(), Some(CONNECTION_COLUMNS), &null)];
     for table in &TABLES {
         let name = format!("{}{local}", table.name);
-        statements.push(format!(
-            "{} ({}) ENGINE = {}{} ORDER BY ({}) SETTINGS index_granularity = {INDEX_GRANULARITY}",
-            create("TABLE", &name),
+        let engine = table.engine_on(layout);
+        let made = format!(
+            " ({}) ENGINE = {engine}{}{} ORDER BY ({}) SETTINGS index_granularity = {INDEX_GRANULARITY}",
             table.columns,
-            table.engine_on(layout, database),
+            table.arguments_on(layout, database),
             table.partition,
             table.order,
-        ));
+        );
+        let to = format!(" TO {}.{name} AS ", quoted(database));
+        definitions.push(define("TABLE", name, engine, Some(table.columns), &made));
         if let Some(view) = table.view {
             let view = view.replace("{connections}", &format!("{}.connections{local}", quoted(database)));
-            let head = create("MATERIALIZED VIEW", &format!("connections_to_{}", table.name));
-            statements.push(format!("{head} TO {}.{name} AS {view}", quoted(database)));
+            let (name, engine) = (format!("connections_to_{}", table.name), "MaterializedView".to_owned());
+            definitions.push(define("MATERIALIZED VIEW", name, engine, None, &format!("{to}{view}")));
         }
     }
     if let Some(cluster) = layout.cluster() {
@@ -137,15 +149,23 @@ pub(super) fn tables(access: &ClickHouseAccess) -> Vec<String> {
         for (name, columns, key) in
             columns_and_keys.chain([("connections", CONNECTION_COLUMNS, SHARDING_KEY)])
         {
-            statements.push(format!(
-                "{} ({columns}) ENGINE = Distributed('{cluster}', '{database}', '{name}_local', {key})",
-                create("TABLE", name)
+            let made = format!(
+                " ({columns}) ENGINE = Distributed('{cluster}', '{database}', '{name}_local', {key})"
+            );
+            definitions.push(define(
+                "TABLE",
+                name.to_owned(),
+                "Distributed".to_owned(),
+                Some(columns),
+                &made,
             ));
         }
     }
     // Last: who finds a version finds tables.
-    statements.push(format!("{} AS SELECT toUInt32({VERSION}) AS version", create("VIEW", "schema_version")));
-    statements
+    let version = format!(" AS SELECT toUInt32({VERSION}) AS version");
+    let name = "schema_version".to_owned();
+    definitions.push(define("VIEW", name, "View".to_owned(), Some("version UInt32"), &version));
+    definitions
 }
 
 /// What drops a day, written as `2017-08-29`, from a table of [`BY_DAY`].
@@ -160,16 +180,28 @@ pub(super) const fn local_suffix(is_sharded: bool) -> &'static str {
     if is_sharded { "_local" } else { "" }
 }
 
+impl Definition {
+    /// Whether a table of this `engine` with these `columns` is what is defined. A service that keeps tables for others may
+    /// say that it shares them.
+    pub(super) fn is_met_by(&self, engine: &str, columns: &str) -> bool {
+        let shared = engine.strip_prefix("Shared");
+        let is_engine = engine == self.engine || shared.is_some_and(|kind| self.engine.ends_with(kind));
+        is_engine && self.columns.is_none_or(|expected| expected == columns)
+    }
+}
+
 impl Table {
-    fn engine_on(&self, layout: &Layout, database: &str) -> String {
-        let Self { name, engine, engine_argument, .. } = self;
-        let Layout::Replicated { .. } = layout else {
-            return format!("{engine}MergeTree({engine_argument})");
-        };
+    fn engine_on(&self, layout: &Layout) -> String {
+        let replicated = if matches!(layout, Layout::Replicated { .. }) { "Replicated" } else { "" };
+        format!("{replicated}{}MergeTree", self.engine)
+    }
+
+    fn arguments_on(&self, layout: &Layout, database: &str) -> String {
+        let Self { name, engine_argument, .. } = self;
+        let Layout::Replicated { .. } = layout else { return format!("({engine_argument})") };
         let separator = if engine_argument.is_empty() { "" } else { ", " };
         format!(
-            "Replicated{engine}MergeTree('/clickhouse/tables/{{shard}}/{database}/{name}', \
-             '{{replica}}'{separator}{engine_argument})"
+            "('/clickhouse/tables/{{shard}}/{database}/{name}', '{{replica}}'{separator}{engine_argument})"
         )
     }
 }

@@ -8,6 +8,7 @@ mod stream;
 use super::error::{ClickHouseError, Failure};
 use super::host::Host;
 use super::link::{CaError, Link, Statement};
+use super::shards::Shard;
 use crate::config::ClickHouseAccess;
 use futures_util::future::join_all;
 use ipstats_model::{CanonicalIp, Organization};
@@ -19,8 +20,9 @@ pub(super) use stream::mark_column;
 /// Longest wait for the answer to a look at a server: they are questions that take a millisecond.
 const LOOK_SECONDS_MAX: u64 = 3;
 
-/// Longest wait for a change of tables: a cluster does it when its last server has heard of it.
-const CHANGE_SECONDS_MAX: u64 = 180;
+/// Longest wait for a change of tables: a cluster does it when its last server has heard of it, and says after 180 s which have
+/// not.
+const CHANGE_SECONDS_MAX: u64 = 190;
 
 /// Pauses between tries of an insert: the first, and the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -168,9 +170,29 @@ impl Servers {
         (self.hosts.len() - failures.len(), failures)
     }
 
-    /// The servers of the cluster, where one told.
-    pub(super) fn cluster_servers(&self) -> Option<u32> {
-        self.hosts.iter().find_map(Host::cluster_servers)
+    /// Asks every server; the answers, or the first failure.
+    pub(super) async fn ask_each(
+        &self,
+        statement: &Statement,
+    ) -> Result<Vec<(&str, Vec<u8>)>, ClickHouseError> {
+        let deadline = self.deadline();
+        let answers = join_all(self.hosts.iter().map(async |host| {
+            let answer = host.send(&self.link, statement, deadline).await;
+            answer.map(|answer| (host.url(), answer)).map_err(|failure| (host.url().to_owned(), failure))
+        }));
+        answers
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|failure| ClickHouseError::of(vec![failure]))
+    }
+
+    /// What the servers of the cluster are, where one told, and how many of each shard are among these.
+    pub(super) fn shards_named(&self) -> Vec<(Shard, u32)> {
+        let shards = self.hosts.iter().find_map(Host::shards).unwrap_or_default();
+        let named =
+            |shard: &Shard| self.hosts.iter().filter(|host| host.shard() == Some(shard.number)).count();
+        shards.into_iter().map(|shard| (shard, u32::try_from(named(&shard)).unwrap_or(u32::MAX))).collect()
     }
 
     /// Tries one after the other; the answer of the first that has one, or what all of them said.

@@ -45,9 +45,9 @@ impl Shards {
         None
     }
 
-    /// All servers.
-    pub(super) fn servers(&self) -> u32 {
-        self.0.iter().map(|shard| shard.replicas).sum()
+    /// In the order of their numbers.
+    pub(super) fn all(&self) -> &[Shard] {
+        &self.0
     }
 }
 

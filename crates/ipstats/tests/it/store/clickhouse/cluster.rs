@@ -54,6 +54,35 @@ impl Cluster {
     }
 }
 
+/// Two shards of one server each, and no keeper.
+pub(super) struct Shards {
+    pub(super) servers: [Server; 2],
+}
+
+impl Shards {
+    /// With the weights that each of the servers gives to the first and the second shard.
+    pub(super) fn start(weights: [[u32; 2]; 2]) -> Self {
+        let ports: [u16; 6] = free_ports();
+        let ports: [Ports; 2] = std::array::from_fn(|number| Ports {
+            http: ports[number],
+            tcp: ports[number + 2],
+            interserver: ports[number + 4],
+        });
+        let servers = std::array::from_fn(|number| {
+            let [first, second] = weights[number];
+            let settings = settings_without_keeper(&[(&ports[0], first), (&ports[1], second)]);
+            Server::start_with(&ports[number], &settings)
+        });
+        Self { servers }
+    }
+
+    /// What `[store]` says about it.
+    pub(super) fn store(&self) -> String {
+        let urls = self.servers.each_ref().map(Server::url).join("', '");
+        format!("urls = ['{urls}']\ncluster = 'main'\ntimeout = '{TIMEOUT_SECONDS} s'")
+    }
+}
+
 impl Keeper {
     fn start(port: u16) -> Self {
         let mut keeper = Self { process: None, port, folder: tempfile::tempdir().unwrap() };
@@ -107,6 +136,17 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What a server of a cluster of these shards, each one server with a weight, has in its settings.
+fn settings_without_keeper(shards: &[(&Ports, u32)]) -> String {
+    let shards = shards.iter().map(|(ports, weight)| {
+        format!(
+            "<shard><weight>{weight}</weight><replica><host>127.0.0.1</host><port>{}</port></replica></shard>",
+            ports.tcp
+        )
+    });
+    format!("<remote_servers><main>{}</main></remote_servers>", shards.collect::<String>())
 }
 
 fn settings(number: usize, ports: &[Ports; 4], keeper_port: u16) -> String {

@@ -117,18 +117,23 @@ fn configuration(folder: &TempDir, ports: &Ports, settings: &str) -> String {
     )
 }
 
+/// `reader` may only read.
 fn users() -> String {
+    let password = PASSWORD.replace('&', "&amp;");
     let mut users = String::new();
-    for (name, password) in [("default", ""), ("ipstats", &PASSWORD.replace('&', "&amp;"))] {
+    for (name, password, profile) in
+        [("default", "", "default"), ("ipstats", &password, "default"), ("reader", &password, "reading")]
+    {
         let networks = "<networks><ip>127.0.0.1</ip></networks>";
         write!(
             users,
-            "<{name}><password>{password}</password>{networks}<profile>default</profile><quota>default</quota></{name}>"
+            "<{name}><password>{password}</password>{networks}<profile>{profile}</profile><quota>default</quota></{name}>"
         )
         .unwrap();
     }
     format!(
-        "<yandex><profiles><default><max_memory_usage>500000000</max_memory_usage></default></profiles>\
+        "<yandex><profiles><default><max_memory_usage>500000000</max_memory_usage></default>\
+         <reading><readonly>2</readonly></reading></profiles>\
          <users>{users}</users><quotas><default></default></quotas></yandex>"
     )
 }
