@@ -20,6 +20,7 @@ mod fuzzed;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod http;
+mod issued;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kill;

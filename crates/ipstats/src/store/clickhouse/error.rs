@@ -69,6 +69,11 @@ pub(super) enum Failure {
          store.urls as the certificate names it"
     )]
     Certificate(String),
+    #[error(
+        "it does not speak TLS there ({0}): store.urls must name its https_port; or say http://, with plain_http = true where \
+         the network is trusted"
+    )]
+    NotTls(String),
     #[error("it does not answer in time")]
     Timeout,
     #[error("it answers {status}: {}{}", message(.text), advice(*.status, *.code))]
@@ -129,6 +134,7 @@ impl Failure {
             Self::TooLong { .. }
             | Self::Unreadable
             | Self::Certificate(_)
+            | Self::NotTls(_)
             | Self::Password(_)
             | Self::NoTables(_)
             | Self::OtherTables { .. }
@@ -140,13 +146,21 @@ impl Failure {
 
     /// Whether the server itself is away.
     pub(super) const fn is_absence(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::BrokenOff(_) | Self::Certificate(_) | Self::Timeout)
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::BrokenOff(_)
+                | Self::Certificate(_)
+                | Self::NotTls(_)
+                | Self::Timeout
+        )
     }
 
     /// Whether it is the configuration, ours or the server's, that has to be changed.
     pub(super) fn is_of_configuration(&self) -> bool {
         match self {
             Self::Certificate(_)
+            | Self::NotTls(_)
             | Self::Password(_)
             | Self::OtherTables { .. }
             | Self::NoCluster(_)
@@ -178,6 +192,8 @@ impl From<reqwest::Error> for Failure {
         match reason {
             _ if !is_connecting => Self::BrokenOff(reason),
             _ if reason.contains("certificate") => Self::Certificate(reason),
+            // What answers a greeting of TLS with something else.
+            _ if reason.contains("received corrupt message") => Self::NotTls(reason),
             _ => Self::Unreachable(reason),
         }
     }

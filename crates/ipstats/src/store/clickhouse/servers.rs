@@ -12,7 +12,7 @@ use super::shards::Shard;
 use crate::config::ClickHouseAccess;
 use futures_util::future::join_all;
 use ipstats_model::{CanonicalIp, Organization};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub(super) use stream::mark_column;
@@ -35,6 +35,8 @@ pub(super) struct Servers {
     cluster: Option<String>,
     timeout: Duration,
     turn: AtomicUsize,
+    /// Whether they tell different shards: then rows lie where each of them thought, and all shards have to be asked.
+    disagree: AtomicBool,
 }
 
 /// Which tables a statement is to name.
@@ -57,6 +59,7 @@ impl Servers {
             cluster: access.layout.cluster().map(str::to_owned),
             timeout: access.timeout,
             turn: AtomicUsize::new(0),
+            disagree: AtomicBool::new(false),
         })
     }
 
@@ -97,11 +100,11 @@ impl Servers {
     ) -> Result<Vec<u8>, ClickHouseError> {
         let mut replicas = 0;
         let of_shard = self.by_presence(|host| match host.holds(organization, ip) {
-            Some(count) => {
+            Some(count) if !self.disagree.load(Ordering::Relaxed) => {
                 replicas = count;
                 true
             }
-            None => false,
+            _ => false,
         });
         let mut said = Failures::new();
         if !of_shard.is_empty() {
@@ -167,6 +170,7 @@ impl Servers {
             looked.err().map(|failure| (host.url().to_owned(), failure))
         });
         let failures: Failures = join_all(looks).await.into_iter().flatten().collect();
+        self.compare_shards();
         (self.hosts.len() - failures.len(), failures)
     }
 
@@ -193,6 +197,21 @@ impl Servers {
         let named =
             |shard: &Shard| self.hosts.iter().filter(|host| host.shard() == Some(shard.number)).count();
         shards.into_iter().map(|shard| (shard, u32::try_from(named(&shard)).unwrap_or(u32::MAX))).collect()
+    }
+
+    /// Finds out, and tells once, whether servers have different shards in their configurations.
+    fn compare_shards(&self) {
+        let weights = |shards: Vec<Shard>| shards.iter().map(|shard| (shard.number, shard.weight)).collect();
+        let told: Vec<Vec<_>> = self.hosts.iter().filter_map(|host| host.shards().map(weights)).collect();
+        let disagree = told.windows(2).any(|pair| matches!(pair, [one, next] if one != next));
+        if disagree && !self.disagree.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                cluster = self.cluster,
+                "servers of ClickHouse tell different shards or weights of the cluster: rows may lie on any of them, so each \
+                 question asks all; make remote_servers the same everywhere, then copy everything into a new database and \
+                 restart with that"
+            );
+        }
     }
 
     /// Tries one after the other; the answer of the first that has one, or what all of them said.

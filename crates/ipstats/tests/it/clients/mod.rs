@@ -5,9 +5,9 @@ mod msal;
 mod recorded;
 
 use crate::cli::ndjson;
+use crate::issued::Issued;
 use crate::service::Service;
 use crate::site::Site;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
@@ -31,20 +31,10 @@ fn site() -> Site {
 
 /// Serves `site` over TLS; the certificate to trust is in the file `ca.crt` of its place.
 pub(crate) fn serve_tls(site: &Site) -> Service {
-    let mut ca = CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    // A certificate with the name of its issuer would count as issued by itself.
-    ca.distinguished_name.push(DnType::CommonName, "authority of a test");
-    let ca_key = KeyPair::generate().unwrap();
-    fs::write(site.place.path("ca.crt"), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
-    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    params.use_authority_key_identifier_extension = true;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
-    fs::write(site.place.path("tls.crt"), certificate.pem()).unwrap();
-    fs::write(site.place.path("tls.key"), key.serialize_pem()).unwrap();
+    let issued = Issued::to(&["localhost", "127.0.0.1"]);
+    fs::write(site.place.path("ca.crt"), issued.authority).unwrap();
+    fs::write(site.place.path("tls.crt"), issued.certificate).unwrap();
+    fs::write(site.place.path("tls.key"), issued.key).unwrap();
     let mut config = OpenOptions::new().append(true).open(site.place.path("ipstats.toml")).unwrap();
     config.write_all(b"\n[tls]\ncertificate = 'tls.crt'\nkey = 'tls.key'\n").unwrap();
     site.serve()

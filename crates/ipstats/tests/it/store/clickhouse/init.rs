@@ -21,7 +21,7 @@ fn init(store: &str, arguments: &[&str]) -> Done {
 }
 
 /// It is refused in one line that has all these `words`, before anything is created on any of `servers`.
-fn refused(servers: &[&Server], store: &str, words: &[&str]) {
+pub(super) fn refused(servers: &[&Server], store: &str, words: &[&str]) {
     let there = || {
         servers.iter().map(|server| query(&server.url(), "SHOW DATABASES") + &query(&server.url(), TABLES))
     };

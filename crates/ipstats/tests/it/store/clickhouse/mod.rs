@@ -8,7 +8,9 @@ mod init;
 mod others;
 mod retention;
 pub(crate) mod server;
+mod sharded;
 mod slow;
+mod tls;
 
 use super::conforms;
 use super::copying::{embedded, moves};
