@@ -32,10 +32,9 @@ pub fn upload(data: &[u8]) {
             encodings: Encodings::default(),
             format: FormatChoice::Auto,
             settings: settings.clone(),
-            halves: Halves::default(),
             bytes_max: BYTES_MAX,
         };
-        take_in(body, &plan, &Counting)
+        take_in(body, Halves::default(), &plan, &Counting)
     });
 }
 

@@ -45,7 +45,7 @@ pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;
 pub use framer::Framer;
-pub use halves::Halves;
+pub use halves::{Halves, Openings};
 pub use loose::LooseRecords;
 pub use outcome::{Malformed, NotAConnection};
 pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use super::ingest::Accounts;
+use super::ingest::{SenderState, Senders};
 use super::public_urls::PublicUrls;
 use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
@@ -18,7 +18,6 @@ use crate::secret::SecretError;
 use crate::sources::Account;
 use crate::store::{Store, StoreError};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use ipstats_formats::Halves;
 use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,9 +40,7 @@ pub struct App {
     pub(super) limiter: Limiter,
     pub(super) metrics: Metrics,
     audit: ArcSwapOption<AuditLog>,
-    accounts: Accounts,
-    /// Of the logs that come in under ingest keys; outlives a reload.
-    halves: Halves,
+    senders: Senders,
     acknowledgements: AtomicU64,
     /// The URL of the address listened on.
     of_address: PublicUrl,
@@ -106,8 +103,8 @@ impl App {
         let of_address = PublicUrl::of_address(config.scheme(), listening);
         let auth_figures = Arc::<Figures>::default();
         let audit = config.audit_log.as_ref().map(AuditLog::open).transpose()?;
-        let accounts = Accounts::default();
-        accounts.of_all(&config.ingest_sources);
+        let senders = Senders::default();
+        senders.of_all(&config.ingest_sources);
         Ok(Self {
             store: store.into(),
             data_clock,
@@ -118,8 +115,7 @@ impl App {
             auth_figures,
             metrics: Metrics::new(Clock::System.unix_millis()),
             audit: ArcSwapOption::from_pointee(audit),
-            accounts,
-            halves: Halves::default(),
+            senders,
             acknowledgements: AtomicU64::new(0),
             of_address,
             closing: AtomicBool::new(false),
@@ -161,7 +157,7 @@ impl App {
         let key = config.signing_key_file.as_deref().map(SigningKey::load).transpose()?;
         self.reload_audit(config.audit_log.as_ref())?;
         self.limiter.set_limits(&config.rate_limits);
-        self.accounts.of_all(&config.ingest_sources);
+        self.senders.of_all(&config.ingest_sources);
         let before = self.snapshot();
         // Without a file the keys stay those of now: not those of the start, which may have been withdrawn since.
         let key = key.as_ref().unwrap_or_else(|| before.authority.key());
@@ -204,7 +200,11 @@ impl App {
     /// The configured ingest keys, and what became of the records that came in under each.
     pub fn ingest_accounts(&self) -> Vec<(IngestSource, Arc<Account>)> {
         let snapshot = self.snapshot();
-        snapshot.ingest_sources.iter().map(|source| (source.clone(), self.accounts.of(source))).collect()
+        snapshot
+            .ingest_sources
+            .iter()
+            .map(|source| (source.clone(), self.senders.of(source).account))
+            .collect()
     }
 
     /// From now on the service says that it is not ready.
@@ -226,13 +226,9 @@ impl App {
         self.closing.load(Ordering::Relaxed)
     }
 
-    pub(super) fn account(&self, source: &IngestSource) -> Arc<Account> {
-        self.accounts.of(source)
-    }
-
-    /// What is remembered of the log of which `source` brings the pieces.
-    pub(super) fn halves(&self, source: &IngestSource) -> Halves {
-        self.halves.of((source.organization, &source.name))
+    /// What is kept of the sender with the key of `source`.
+    pub(super) fn sender(&self, source: &IngestSource) -> SenderState {
+        self.senders.of(source)
     }
 
     /// Numbers of deliveries that are durable: the next is given out, all below it were.

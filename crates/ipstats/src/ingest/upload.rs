@@ -26,8 +26,6 @@ pub struct UploadPlan {
     pub format: FormatChoice,
     /// What counts as a connection, and of whom.
     pub settings: Settings,
-    /// What is remembered of the log of which this is a piece.
-    pub halves: Halves,
     /// Most bytes of it once it is decompressed.
     pub bytes_max: u64,
 }
@@ -104,16 +102,17 @@ impl UploadError {
     }
 }
 
-/// Records the whole of `log`; returns when all of it is durable. An empty log is fine: there was nothing to tell. The
-/// report is about what was read, also where that is not all.
+/// Records the whole of `log`, a piece of one of which `halves` are remembered; returns when all of it is durable. An empty log
+/// is fine: there was nothing to tell. The report is about what was read, also where that is not all.
 pub fn upload(
     log: impl Read + Send + 'static,
+    halves: Halves,
     plan: &UploadPlan,
     sink: &impl Sink,
 ) -> (UploadReport, Result<(), UploadError>) {
     let head = Head::new(plan.format);
     let mut upload = Upload { plan, sink, head, batch: Batch::new(), report: UploadReport::default() };
-    let read = upload.read(log);
+    let read = upload.read(log, halves);
     let recorded = upload.record();
     let tally = &upload.report.tally;
     if tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read)) {
@@ -148,12 +147,12 @@ struct Upload<'a, S> {
 }
 
 impl<S: Sink> Upload<'_, S> {
-    fn read(&mut self, log: impl Read + Send + 'static) -> Result<(), UploadError> {
+    fn read(&mut self, log: impl Read + Send + 'static, halves: Halves) -> Result<(), UploadError> {
         let bytes_max = self.plan.bytes_max;
         let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
             .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
-        let UploadPlan { format, settings, halves, .. } = self.plan;
-        let mut framer = Framer::sharing(*format, settings.limits, halves.clone());
+        let UploadPlan { format, settings, .. } = self.plan;
+        let mut framer = Framer::sharing(*format, settings.limits, halves);
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {
@@ -227,7 +226,6 @@ mod tests {
             encodings: Encodings::default(),
             format: FormatChoice::Auto,
             settings: Settings::default(),
-            halves: Halves::default(),
             bytes_max,
         }
     }
@@ -242,12 +240,13 @@ mod tests {
         let zstd = zstd::encode_all(&lines(7)[..], 1).unwrap();
         for log in [lines(7), zstd, lines(7).trim_ascii_end().to_vec()] {
             let kept = Kept::default();
-            let (report, end) = upload(Cursor::new(log), &plan(1000), &kept);
+            let (report, end) = upload(Cursor::new(log), Halves::default(), &plan(1000), &kept);
             end.unwrap();
             assert_eq!((report.recorded.counted, report.tally.records()), (7, 7));
             assert_eq!(kept.0.lock().len(), 7);
         }
-        let (nothing, end) = upload(Cursor::new(Vec::new()), &plan(1000), &Kept::default());
+        let (nothing, end) =
+            upload(Cursor::new(Vec::new()), Halves::default(), &plan(1000), &Kept::default());
         end.unwrap();
         assert_eq!(nothing.tally.records(), 0);
     }
@@ -256,13 +255,14 @@ mod tests {
     fn what_comes_before_the_limit_or_the_cut_is_recorded() {
         let kept = Kept::default();
         let bomb = zstd::encode_all(&lines(100).repeat(1000)[..], 1).unwrap();
-        let error = upload(Cursor::new(bomb), &plan(1 << 20), &kept).1.unwrap_err();
+        let error = upload(Cursor::new(bomb), Halves::default(), &plan(1 << 20), &kept).1.unwrap_err();
         assert!(matches!(error, UploadError::TooLarge { bytes_max: 1_048_576 }), "{error}");
         assert!(!kept.0.lock().is_empty());
 
         let mut cut = zstd::encode_all(&lines(9)[..], 1).unwrap();
         cut.truncate(cut.len() - 1);
-        let error = upload(Cursor::new(cut), &plan(1 << 20), &Kept::default()).1.unwrap_err();
+        let error =
+            upload(Cursor::new(cut), Halves::default(), &plan(1 << 20), &Kept::default()).1.unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Truncated(_))), "{error}");
         let message = error.to_string();
         assert!(message.contains("send the complete log again") && !message.contains("import"), "{message}");
@@ -272,7 +272,7 @@ mod tests {
     fn a_log_of_another_format_is_named() {
         let looks_like = |format: &str, log: Vec<u8>| {
             let plan = UploadPlan { format: format.parse().unwrap(), ..plan(1 << 20) };
-            upload(Cursor::new(log), &plan, &Kept::default()).0.other_format
+            upload(Cursor::new(log), Halves::default(), &plan, &Kept::default()).0.other_format
         };
         let other = looks_like("csv", lines(3)).unwrap();
         assert_eq!(other.about("the log"), "nothing of the log was counted as csv: it looks like ndjson");
@@ -288,7 +288,9 @@ mod tests {
 
     #[test]
     fn what_is_no_log_is_refused() {
-        let error = upload(Cursor::new(b"hello\nworld\n"), &plan(1000), &Kept::default()).1.unwrap_err();
+        let error = upload(Cursor::new(b"hello\nworld\n"), Halves::default(), &plan(1000), &Kept::default())
+            .1
+            .unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Content(_))), "{error}");
         let message = error.to_string();
         assert!(message.ends_with("csv) in the path") && !message.contains("--format"), "{message}");

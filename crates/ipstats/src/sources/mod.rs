@@ -160,7 +160,7 @@ impl Sources {
             Arc::clone(&self.store),
             entry,
             self.data_clock.clone(),
-            self.halves.of((entry.organization, &entry.name)),
+            &self.halves,
             Arc::clone(&account),
             stop.clone(),
         );
@@ -183,7 +183,7 @@ impl Sources {
                     recorder.trouble("this ipstats was built without the feature `kafka`");
                 }
                 SourceKind::Syslog(listening) => {
-                    let syslog = Syslog::new(format, recorder.halves());
+                    let syslog = Syslog::new(format, recorder.halves().clone());
                     listen::listen(&listening, syslog, recorder);
                 }
                 SourceKind::Netflow(listening) => listen::listen(&listening, Netflow::default(), recorder),

@@ -3,9 +3,9 @@
 use super::account::{Account, Backlog};
 use crate::clock::Clock;
 use crate::config::SourceEntry;
-use crate::ingest::Stop;
+use crate::ingest::{Bringer, LogMemory, Stop};
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Aliases, Frame, Halves, Settings, Tally};
+use ipstats_formats::{Aliases, Frame, Halves, Openings, Settings, Tally};
 use ipstats_model::{Batch, Organization, Recorded, Timestamp};
 use std::sync::Arc;
 use std::thread;
@@ -27,7 +27,7 @@ pub(super) struct Recorder {
     organization: Organization,
     settings: Settings,
     data_clock: Clock,
-    halves: Halves,
+    log: LogMemory,
     account: Arc<Account>,
     stop: Stop,
     batch: Batch,
@@ -43,7 +43,7 @@ impl Recorder {
         store: Arc<Store>,
         entry: &SourceEntry,
         data_clock: Clock,
-        halves: Halves,
+        halves: &Halves,
         account: Arc<Account>,
         stop: Stop,
     ) -> Self {
@@ -53,7 +53,7 @@ impl Recorder {
             organization: entry.organization,
             settings: entry.settings.clone(),
             data_clock,
-            halves,
+            log: LogMemory::new(halves, Bringer::Source, entry.organization, &entry.name),
             account,
             stop,
             batch: Batch::new(),
@@ -67,8 +67,8 @@ impl Recorder {
     }
 
     /// What is remembered of the log that this source brings.
-    pub(super) fn halves(&self) -> Halves {
-        self.halves.clone()
+    pub(super) const fn halves(&self) -> &Halves {
+        self.log.halves()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -137,9 +137,16 @@ impl Recorder {
         Ok(())
     }
 
-    /// The checkpoints of this source, by what follows its name.
-    pub(super) fn checkpoints(&self) -> Result<Vec<(String, Vec<u8>)>, Stopped> {
+    /// Makes everything that was taken durable, for a source that has no checkpoints.
+    pub(super) fn save(&mut self) -> Result<(), Stopped> {
+        self.flush()?;
+        self.set_checkpoints(&[])
+    }
+
+    /// The checkpoints of this source, by what follows its name. What was known of its log is remembered from then on.
+    pub(super) fn checkpoints(&mut self) -> Result<Vec<(String, Vec<u8>)>, Stopped> {
         let mut kept = self.until_accepted(|this| this.store.checkpoints_here(this.organization))?;
+        self.log.recall_from(&kept);
         let prefix = self.checkpoint_name("");
         kept.retain_mut(|(name, _)| match name.strip_prefix(&prefix) {
             Some(rest) => {
@@ -151,18 +158,26 @@ impl Recorder {
         Ok(kept)
     }
 
-    /// Writes checkpoints of this source; to be called when what they cover was flushed.
-    pub(super) fn set_checkpoints(&self, checkpoints: &[(String, Option<Vec<u8>>)]) -> Result<(), Stopped> {
-        if checkpoints.is_empty() {
-            return Ok(());
-        }
+    /// Writes checkpoints of this source, and what is to be remembered of its log; to be called when what they cover was
+    /// flushed.
+    pub(super) fn set_checkpoints(
+        &mut self,
+        checkpoints: &[(String, Option<Vec<u8>>)],
+    ) -> Result<(), Stopped> {
+        let news = self.log.news(self.log.halves());
+        let openings = news.as_ref().map(Openings::encode);
         let named: Vec<_> = checkpoints.iter().map(|(name, _)| self.checkpoint_name(name)).collect();
-        let checkpoints: Vec<_> = named
+        let mut checkpoints: Vec<_> = named
             .iter()
             .zip(checkpoints)
             .map(|(name, (_, position))| (name.as_str(), position.as_deref()))
             .collect();
-        self.until_accepted(|this| this.store.set_checkpoints_here(this.organization, &checkpoints))
+        checkpoints.extend(openings.as_deref().map(|openings| (self.log.checkpoint(), Some(openings))));
+        if !checkpoints.is_empty() {
+            self.until_accepted(|this| this.store.set_checkpoints_here(this.organization, &checkpoints))?;
+        }
+        news.into_iter().for_each(|news| self.log.is_kept(news));
+        Ok(())
     }
 
     /// Notes in the account what hinders parts of the source, each of which was logged already.

@@ -94,7 +94,7 @@ impl Site {
         self.post(address, protocol.path(), &protocol.wrapped(&log(batch)))
     }
 
-    fn post(&self, address: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    pub(crate) fn post(&self, address: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",

@@ -103,15 +103,16 @@ async fn raw(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<HecAnswer>, HecError> {
-    let plan = raw_plan(&app, &source, &headers)?;
-    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    let plan = raw_plan(&source, &headers)?;
+    let (report, end) =
+        load(&app, &source, body, move |log, _, sink, halves| upload(log, halves, &plan, sink)).await?;
     end.map_err(ApiError::from)?;
     if report.tally.records() == 0 { Err(HecError::NoData) } else { Ok(Json(success(&app, &uri, &headers))) }
 }
 
-fn raw_plan(app: &App, source: &IngestSource, headers: &HeaderMap) -> Result<UploadPlan, ApiError> {
-    let (encodings, settings, halves) = (encodings(headers)?, source.settings.clone(), app.halves(source));
-    Ok(UploadPlan { encodings, format: source.format, settings, halves, bytes_max: LOG_BYTES_MAX })
+fn raw_plan(source: &IngestSource, headers: &HeaderMap) -> Result<UploadPlan, ApiError> {
+    let (encodings, settings) = (encodings(headers)?, source.settings.clone());
+    Ok(UploadPlan { encodings, format: source.format, settings, bytes_max: LOG_BYTES_MAX })
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {

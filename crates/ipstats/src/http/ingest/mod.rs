@@ -8,7 +8,8 @@
 //! | `otlp` | `POST /v1/logs`: OpenTelemetry over HTTP |
 //!
 //! What they have in common: an ingest key says whose log it is (`key`), the body is read, decoded and recorded as it
-//! arrives by one thread of a bounded pool (`load`), and the key's account is told what became of it (`accounts`).
+//! arrives by one thread of a bounded pool (`load`), and what is kept of the sender is the account of what became of it, and
+//! what its next piece may need (`senders`).
 //!
 //! Invariants:
 //! - Success is answered only when everything that is not malformed is durable.
@@ -16,7 +17,6 @@
 //!   whether it is of use: 408, 429 and 503 are for now, any other is for ever.
 //! - A record that cannot be read never fails those next to it.
 
-mod accounts;
 mod body_reader;
 mod elastic;
 mod hec;
@@ -24,9 +24,10 @@ mod key;
 mod load;
 mod otlp;
 pub(super) mod plain;
+mod senders;
 
-pub(super) use accounts::Accounts;
 pub(super) use key::KeyRefused;
+pub(super) use senders::{SenderState, Senders};
 
 use super::app::App;
 use super::error::ApiError;

@@ -29,7 +29,6 @@ pub(super) struct Version {
     pub(super) identity: Identity,
     /// In bytes.
     pub(super) length: u64,
-    /// When it was last written to: seconds since the epoch, and nanoseconds.
     modified: (i64, i64),
 }
 

@@ -99,7 +99,7 @@ impl Consumer<'_> {
             if looked_at.is_none_or(|at: Instant| at.elapsed() >= PARTITIONS_PERIOD) {
                 let partitions =
                     self.wait_for(partitions(Arc::clone(&session.client), session.topic.clone()))?;
-                session.begin_new(&partitions, &self.recorder, &self.runtime)?;
+                session.begin_new(&partitions, &mut self.recorder, &self.runtime)?;
                 looked_at = Some(Instant::now());
             }
             self.take_what_is_there(&mut session)?;
@@ -138,7 +138,7 @@ impl Consumer<'_> {
     /// Parses one message: a log of its own, of one record or many.
     fn take(&mut self, value: &[u8]) -> Result<(), Stopped> {
         let mut framer =
-            Framer::sharing(self.format, self.recorder.settings().limits, self.recorder.halves());
+            Framer::sharing(self.format, self.recorder.settings().limits, self.recorder.halves().clone());
         let mut whole = Vec::new();
         let read = framer.feed(value, &mut whole).and_then(|()| framer.finish(&mut whole));
         self.recorder.take(&whole)?;
@@ -204,7 +204,7 @@ impl Session {
     fn begin_new(
         &mut self,
         partitions: &[i32],
-        recorder: &Recorder,
+        recorder: &mut Recorder,
         runtime: &Runtime,
     ) -> Result<(), Stopped> {
         if partitions.iter().all(|partition| self.next.contains_key(partition)) {

@@ -165,6 +165,8 @@ enum Next {
 
 impl<P: Protocol> Intake<P> {
     fn run(&mut self, stop: &watch::Sender<bool>) -> Result<(), Stopped> {
+        // Nothing is read on from, but what was known of the log is needed.
+        self.recorder.checkpoints()?;
         while !self.recorder.is_stopped() {
             self.round()?;
         }
@@ -174,7 +176,7 @@ impl<P: Protocol> Intake<P> {
         while let Next::Parcel(parcel) = self.next(end) {
             self.read(&parcel)?;
         }
-        self.recorder.flush()
+        self.recorder.save()
     }
 
     /// Reads what arrives from the first record on until it has to be durable, and makes it so.
@@ -190,7 +192,7 @@ impl<P: Protocol> Intake<P> {
                 break;
             }
         }
-        self.recorder.flush()?;
+        self.recorder.save()?;
         self.look_at_drops();
         Ok(())
     }
