@@ -185,6 +185,9 @@ impl Recognizer {
 
     fn not_recognized(&self, looks_like: Option<Format>, start: &[u8]) -> StreamError {
         const SHOWN_CHARACTERS: usize = 60;
+        if std::str::from_utf8(start).is_err_and(|error| error.error_len().is_some()) {
+            return StreamError::Binary { looks_like: "no text in UTF-8", way_out: OTHER };
+        }
         let start = String::from_utf8_lossy(start).chars().take(SHOWN_CHARACTERS).collect();
         StreamError::NotRecognized { choice: self.choice, looks_like, start }
     }
@@ -246,10 +249,12 @@ fn is_zeek_header(line: &[u8]) -> bool {
 }
 
 /// Refuses what is no text, by the first bytes that known kinds of files start with, and by null bytes.
+/// What to do about data of no known kind.
+const OTHER: &str = "export the log as text";
+
 fn check_text(start: &[u8]) -> Result<(), StreamError> {
     const COMPRESSED: &str = "decompress it first";
     const UTF_16: &str = "save it as UTF-8";
-    const OTHER: &str = "export the log as text";
     let kinds: [(&[u8], &str, &str); 8] = [
         (b"\x1F\x8B", "gzip", COMPRESSED),
         (b"\x28\xB5\x2F\xFD", "zstd", COMPRESSED),

@@ -11,9 +11,9 @@ mod remote;
 
 use super::StoreArgs;
 use super::server_args::{SERVER_HEADING, ServerArgs};
+use crate::config::Network;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
 use ipstats_formats::FormatChoice;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ pub(super) struct ImportArgs {
     store: StoreArgs,
     /// Network that counts as internal, instead of the private ones; may be repeated
     #[arg(long, value_name = "CIDR", conflicts_with = "remote")]
-    internal_network: Vec<IpNet>,
+    internal_network: Vec<Network>,
     /// The originator is always a device of the organization: the sensor sees only its own network
     #[arg(long, conflicts_with = "remote")]
     originator_is_device: bool,

@@ -1,5 +1,6 @@
 //! The reverse proxies whose word counts about where a request came from.
 
+use super::networks::NetworkOrAddress;
 use super::reader::Section;
 use super::values::InvalidValue;
 use ipnet::IpNet;
@@ -27,9 +28,6 @@ pub enum ProxyHeaders {
     Forwarded,
 }
 
-/// A network or a single address.
-struct Network(IpNet);
-
 impl Proxies {
     /// Whether the host with this address is a trusted proxy.
     pub fn trust(&self, address: IpAddr) -> bool {
@@ -40,19 +38,9 @@ impl Proxies {
 
 /// The keys `trusted_proxies` and `proxy_headers`.
 pub(super) fn read(root: &mut Section<'_>) -> Proxies {
-    let networks = root.read_list::<Network>("trusted_proxies").unwrap_or_default();
+    let networks = root.read_list::<NetworkOrAddress>("trusted_proxies").unwrap_or_default();
     let headers = root.read("proxy_headers").unwrap_or_default();
     Proxies { networks: networks.into_iter().map(|network| network.0).collect(), headers }
-}
-
-impl FromStr for Network {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = || text.parse::<IpAddr>().map(IpNet::from);
-        let expected = "a network such as 10.0.0.0/8, or an address";
-        text.parse::<IpNet>().or_else(|_| address()).map(Self).map_err(|_| InvalidValue::new(text, expected))
-    }
 }
 
 impl FromStr for ProxyHeaders {

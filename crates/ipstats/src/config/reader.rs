@@ -161,6 +161,11 @@ impl<'a> Section<'a> {
         self.asked.get(key).is_some_and(Option::is_some)
     }
 
+    /// Whether a key that was read is in the document or in the environment, whatever its value.
+    pub(super) fn is_said(&self, key: &str) -> bool {
+        self.has(key) || self.overridable && self.reader.variable(&self.variable_name(key)).is_some()
+    }
+
     /// The value of a key that is `true` or `false`.
     pub(super) fn read_flag(&mut self, key: &'static str) -> Option<bool> {
         let written = self.take(key).and_then(|value| {
@@ -271,9 +276,13 @@ impl<'a> Section<'a> {
         if !self.overridable {
             return None;
         }
-        let name = format!("IPSTATS_{}{key}", self.path.replace('.', "_")).to_uppercase();
+        let name = self.variable_name(key);
         let parsed = self.reader.variable(&name).map(parse);
         parsed.and_then(|parsed| parsed.map_err(|error| self.reader.problem_of_variable(&name, error)).ok())
+    }
+
+    fn variable_name(&self, key: &str) -> String {
+        format!("IPSTATS_{}{key}", self.path.replace('.', "_")).to_uppercase()
     }
 
     fn problem_at(&self, span: &Range<usize>, key: &str, message: impl Display) {

@@ -98,7 +98,7 @@ pub(super) fn read(mut section: Section<'_>, password: Option<&str>, folder: &Pa
 
 fn clickhouse(section: &mut Section<'_>, password: Option<&str>, folder: &Path) -> Option<ClickHouseAccess> {
     let urls = section.read_list::<ServerUrl>("urls");
-    if urls.as_ref().map_or(!section.has("urls"), Vec::is_empty) {
+    if urls.as_ref().map_or(!section.is_said("urls"), Vec::is_empty) {
         section
             .problem("urls", "name at least one server, such as [\"https://clickhouse-1.example.net:8443\"]");
     }
@@ -267,5 +267,10 @@ mod tests {
             assert!(problems.contains(expected), "{text}: {problems}");
         }
         assert!(store("backend = 'clickhouse'\nurls = ['http://ch:8123']\nplain_http = true", &[]).is_ok());
+        let problems = store("backend = 'clickhouse'", &[("IPSTATS_STORE_URLS", "clickhouse")]).unwrap_err();
+        assert!(
+            problems.contains("IPSTATS_STORE_URLS: \"clickhouse\"") && !problems.contains("name at least"),
+            "{problems}"
+        );
     }
 }

@@ -68,7 +68,7 @@ pub(super) enum ApiError {
     UnknownContentType(String),
     #[error("Not everything was recorded: {0}.")]
     TooLarge(UploadError),
-    #[error("Not everything was recorded: {0}.")]
+    #[error("{share} was recorded: {0}.", share = if .0.is_of_no_log() { "Nothing" } else { "Not everything" })]
     UnreadableLog(UploadError),
     #[error("{error}")]
     Partly {

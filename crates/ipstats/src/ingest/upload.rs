@@ -93,6 +93,12 @@ fn asks_for_too_much(error: &io::Error) -> bool {
 }
 
 impl UploadError {
+    /// Whether the first bytes tell that there is nothing to record.
+    pub const fn is_of_no_log(&self) -> bool {
+        let Self::Source(SourceError::Content(error)) = self else { return false };
+        matches!(error, StreamError::NotRecognized { .. } | StreamError::Binary { .. })
+    }
+
     /// Why reading a body stopped that is at most `bytes_max` long and has this compression.
     pub fn reading(error: io::Error, compression: Compression, bytes_max: u64) -> Self {
         match error.kind() {

@@ -77,7 +77,7 @@ impl ImportArgs {
         let defaults = Settings::default();
         let internal_networks = match self.internal_network {
             none if none.is_empty() => defaults.internal_networks,
-            networks => networks,
+            networks => networks.into_iter().map(|network| network.0).collect(),
         };
         let settings = Settings {
             internal_networks,

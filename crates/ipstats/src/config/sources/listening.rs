@@ -4,6 +4,7 @@
 //! unless only this machine can reach the address, and an address that the whole world may reach is taken only when told.
 
 use super::Kind;
+use crate::config::networks::NetworkOrAddress;
 use crate::config::reader::Section;
 use ipnet::IpNet;
 use std::collections::HashSet;
@@ -58,7 +59,8 @@ pub(super) fn read(
     if endpoints.as_ref().map_or(!section.has("listen"), Vec::is_empty) {
         section.problem("listen", "name at least one address, such as \"udp://10.0.0.5:514\"");
     }
-    let from = section.read_list::<IpNet>("from");
+    let from = section.read_list::<NetworkOrAddress>("from");
+    let from: Option<Vec<_>> = from.map(|from| from.into_iter().map(|network| network.0).collect());
     let insecure_listen = section.read_flag("insecure_listen").unwrap_or(false);
     let endpoints = endpoints?;
     for endpoint in &endpoints {

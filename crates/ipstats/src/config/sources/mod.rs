@@ -9,9 +9,9 @@ pub use leases::LeaseFiles;
 pub use listening::{Endpoint, Listening, Transport};
 
 use super::access::{OrganizationEntry, choose, unique};
+use super::networks::Network;
 use super::reader::Section;
 use super::values::{CountSetting, DeviceSetting, InvalidValue, Name};
-use ipnet::IpNet;
 use ipstats_formats::{FormatChoice, Originator, Settings};
 use ipstats_model::Organization;
 use std::collections::HashSet;
@@ -166,7 +166,8 @@ fn files(section: &mut Section<'_>, leases: Option<LeaseFiles>, folder: &Path) -
 pub(super) fn settings(section: &mut Section<'_>) -> Settings {
     let defaults = Settings::default();
     let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
-    let networks = section.read_list::<IpNet>("internal_networks");
+    let networks = section.read_list::<Network>("internal_networks");
+    let networks = networks.map(|networks| networks.into_iter().map(|network| network.0).collect());
     Settings {
         internal_networks: networks.unwrap_or(defaults.internal_networks),
         originator: if originator_is_device { Originator::AlwaysDevice } else { Originator::ByNetworks },

@@ -49,7 +49,7 @@ enum Away {
     Slow,
     #[error("no connection within {CONNECTION_SECONDS_MAX} s")]
     NoConnection,
-    #[error("the password cannot be read: {0}")]
+    #[error("rate_limits_shared.password_file cannot be read: {0}")]
     Password(io::Error),
     #[error("{}: {source}", file.display())]
     Certificates { file: PathBuf, source: io::Error },

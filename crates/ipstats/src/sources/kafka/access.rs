@@ -38,15 +38,15 @@ pub(super) struct Access {
 /// Why no connection can be tried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AccessError {
-    #[error("{} cannot be read: {error}", path.display())]
-    File { path: PathBuf, error: std::io::Error },
-    #[error("{} holds no PEM certificate", .0.display())]
+    #[error("its {key} {} cannot be read: {error}", path.display())]
+    File { key: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("its ca_file {} holds no PEM certificate", .0.display())]
     NoCertificate(PathBuf),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    #[error("{}: {reason}; expected Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=…;SharedAccessKey=…", path.display())]
+    #[error("its connection_string_file {}: {reason}; expected Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=…;SharedAccessKey=…", path.display())]
     ConnectionString { path: PathBuf, reason: &'static str },
-    #[error("{}: the connection string names no hub (EntityPath): name it as topic in the configuration", .0.display())]
+    #[error("its connection_string_file {}: the connection string names no hub (EntityPath): name it as topic in the configuration", .0.display())]
     NoHub(PathBuf),
 }
 
@@ -58,15 +58,16 @@ impl Access {
             KafkaAccess::Brokers { brokers, tls, login } => {
                 let login = match login {
                     None => None,
-                    Some((username, file)) => {
-                        Some(Credentials { username: username.clone(), password: secret_in(file)? })
-                    }
+                    Some((username, file)) => Some(Credentials {
+                        username: username.clone(),
+                        password: secret_in("password_file", file)?,
+                    }),
                 };
                 let tls = tls.then(|| tls_config(topic.ca_file.as_deref())).transpose()?;
                 Ok(Self { topic: named.unwrap_or_default(), brokers: brokers.clone(), login, tls })
             }
             KafkaAccess::EventHubs { connection_string_file } => {
-                let password = secret_in(connection_string_file)?;
+                let password = secret_in("connection_string_file", connection_string_file)?;
                 let (broker, hub) = event_hub(&password).map_err(|reason| AccessError::ConnectionString {
                     path: connection_string_file.clone(),
                     reason,
@@ -113,9 +114,9 @@ fn event_hub(connection_string: &str) -> Result<(String, Option<String>), &'stat
 }
 
 /// A secret in a file, without the line end behind it.
-fn secret_in(path: &Path) -> Result<String, AccessError> {
+fn secret_in(key: &'static str, path: &Path) -> Result<String, AccessError> {
     let text =
-        fs::read_to_string(path).map_err(|error| AccessError::File { path: path.to_owned(), error })?;
+        fs::read_to_string(path).map_err(|error| AccessError::File { key, path: path.to_owned(), error })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -136,7 +137,8 @@ fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, AccessError> 
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
-    let pem = fs::read(path).map_err(|error| AccessError::File { path: path.to_owned(), error })?;
+    let unreadable = |error| AccessError::File { key: "ca_file", path: path.to_owned(), error };
+    let pem = fs::read(path).map_err(unreadable)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -147,6 +149,15 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_named_with_its_key() {
+        let error = secret_in("password_file", Path::new("/nowhere/secret")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("its password_file /nowhere/secret cannot be read: No such file"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_connection_string_names_the_broker_and_the_hub() {

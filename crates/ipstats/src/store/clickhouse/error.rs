@@ -82,7 +82,7 @@ pub(super) enum Failure {
     TooLong { bytes_max: usize },
     #[error("its answer is not what was asked for")]
     Unreadable,
-    #[error("the password cannot be read ({0})")]
+    #[error("store.password_file cannot be read ({0})")]
     Password(String),
     #[error("its database {0} has no tables of ipstats: run `ipstats clickhouse init`")]
     NoTables(String),

@@ -37,7 +37,7 @@ fn files_that_are_not_there_or_not_files() {
 fn files_that_are_no_logs() {
     let place = Place::new();
     place.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0\xff\xfe");
-    insta::assert_snapshot!(message(&place, "picture.png"), @r#"error: picture.png: format not recognized: it starts with "�PNG"; name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv) with --format"#);
+    insta::assert_snapshot!(message(&place, "picture.png"), @"error: picture.png: binary data (no text in UTF-8); export the log as text");
     place.file("letter.txt", "Dear reader,\nthis is no log.\n");
     insta::assert_snapshot!(message(&place, "letter.txt"), @r#"error: letter.txt: format not recognized: it starts with "Dear reader,"; name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv) with --format"#);
     place.file("short.csv", "device,time\na,2017-08-29T00:00:00Z\n");

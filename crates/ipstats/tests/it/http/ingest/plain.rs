@@ -51,6 +51,25 @@ async fn compression_is_seen_from_the_content() {
 }
 
 #[tokio::test]
+async fn what_is_no_log_is_400_and_says_so() {
+    let app = TestApp::new();
+    let picture = &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..];
+    let picture = app.post("/api/ingest/auto", &bearer(0), "", picture).await;
+    assert_eq!(picture.error(), (400, "BadRequest".to_owned()));
+    assert!(
+        picture.text.contains("Nothing was recorded: binary data (no text in UTF-8); export"),
+        "{}",
+        picture.text
+    );
+    let letter = app.post_plain("auto", "Dear reader,\n").await;
+    assert!(
+        letter.text.contains("Nothing was recorded: format not recognized: it starts with"),
+        "{}",
+        letter.text
+    );
+}
+
+#[tokio::test]
 async fn each_format_has_its_path() {
     let csv = "device,ip,time\nlaptop,10.209.67.177,2017-08-29T13:00:00Z\n";
     let array = r#"[{"device":"laptop","ip":"10.209.67.177","time":"2017-08-29T13:00:00Z"}]"#;
