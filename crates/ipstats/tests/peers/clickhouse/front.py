@@ -3,6 +3,7 @@
 Usage: front.py FOLDER. Prints the port that it listens on; ends when standard input does.
 """
 
+import gzip
 import os
 import sys
 import tempfile
@@ -33,13 +34,15 @@ def carry_out(parameters, body):
         rows.close()
         head, tail = statement.rsplit(" FORMAT ", 1)
         statement = f"{head} FROM INFILE '{rows.name}' FORMAT {tail}"
+    # What stands for a name in braces.
+    names = {name[len("param_"):]: value for name, value in parameters.items() if name.startswith("param_")}
     try:
         with turn:
             engine.query(f"USE `{parameters.get('database', 'default')}`")
             for name, value in parameters.items():
-                if name not in PARAMETERS:
-                    engine.query(f"SET {name} = {int(value)}")
-            return engine.query(statement).bytes() or b""
+                if name not in PARAMETERS and not name.startswith("param_"):
+                    engine.query(f"SET {name} = {value}" if value.isdecimal() else f"SET {name} = '{value}'")
+            return engine.query(statement, params=names).bytes() or b""
     finally:
         if rows is not None:
             os.unlink(rows.name)
@@ -51,6 +54,8 @@ class Front(BaseHTTPRequestHandler):
     def do_POST(self):
         parameters = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         try:
             status, answer = 200, carry_out(parameters, body)
         except Exception as error:

@@ -50,7 +50,7 @@ fn refusals_name_the_place_and_the_way_out_and_create_nothing() {
         let words = [&url, "401", "store.username", "store.password_file", "IPSTATS_STORE_PASSWORD"];
         refused(&login(name, file), &words);
     }
-    refused(&login("ipstats", "missing"), &[&url, "the password cannot be read", "missing"]);
+    refused(&login("ipstats", "missing"), &[&url, "store.password_file cannot be read", "missing"]);
     refused(&login("reader", "right"), &[&url, "readonly", "store.username", "docs/scaling.md"]);
 
     let away = "http://127.0.0.1:1";

@@ -63,6 +63,7 @@ fn one_old_server_answers_as_the_model() {
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
     moves_there_and_back(&store, HISTORIES / 4);
+    others::a_row_by_hand_counts(&store, &server.url());
     retention::days_that_have_expired_are_dropped(&server.url());
     store.close_here().unwrap();
 }
@@ -76,7 +77,7 @@ fn the_current_engine_answers_as_the_model() {
     let store = Arc::new(Store::open(&config, &Clock::System).unwrap());
     conforms(&store, HISTORIES);
     moves_there_and_back(&store, HISTORIES / 4);
-    others::rows_inserted_as_the_documentation_says_count(&store, &front.url);
+    others::text_counts(&store, &front.url);
     retention::days_that_have_expired_are_dropped(&front.url);
     store.close_here().unwrap();
 }
