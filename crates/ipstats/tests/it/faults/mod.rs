@@ -9,18 +9,18 @@ mod service;
 
 use crate::cli::Place;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
 /// The shim, compiled, and the file by which it is told what to do.
-struct Faults {
+pub(crate) struct Faults {
     folder: TempDir,
 }
 
 /// What the disk does.
 #[derive(Debug, Clone, Copy)]
-enum Disk {
+pub(crate) enum Disk {
     Works,
     FailsToSync,
     /// There is room for this many bytes more.
@@ -30,7 +30,7 @@ enum Disk {
 impl Faults {
     /// [`None`], and a word about it, where there is no C compiler.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let faults = Self { folder: tempfile::tempdir().unwrap() };
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults/faults.c");
         let mut compiler = Command::new("cc");
@@ -47,14 +47,20 @@ impl Faults {
 
     /// Puts everything that `command`, to be run in `place`, writes into this place under the shim.
     fn put_under(&self, mut command: Command, place: &Place) -> Command {
-        command
-            .env("LD_PRELOAD", self.shim())
-            .env("FAULTS_BELOW", fs::canonicalize(place.path(".")).unwrap())
-            .env("FAULTS_CONTROL", self.control());
+        command.envs(self.environment(&place.path(".")));
         command
     }
 
-    fn set(&self, disk: Disk) {
+    /// What puts everything that a process writes below a folder under the shim.
+    pub(crate) fn environment(&self, folder: &Path) -> [(&'static str, PathBuf); 3] {
+        [
+            ("LD_PRELOAD", self.shim()),
+            ("FAULTS_BELOW", fs::canonicalize(folder).unwrap()),
+            ("FAULTS_CONTROL", self.control()),
+        ]
+    }
+
+    pub(crate) fn set(&self, disk: Disk) {
         let order = match disk {
             Disk::Works => String::new(),
             Disk::FailsToSync => "fsync".to_owned(),

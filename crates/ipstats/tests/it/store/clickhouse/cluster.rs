@@ -1,6 +1,9 @@
 //! A cluster on this machine: two shards of two replicas each, kept equal through Debian's ZooKeeper.
 
+use super::gate::Gate;
 use super::server::{Ports, Server, free_ports};
+#[cfg(target_os = "linux")]
+use crate::faults::Faults;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,6 +25,11 @@ pub(super) struct Cluster {
     /// Two of the first shard, two of the second.
     pub(super) servers: [Server; 4],
     pub(super) keeper: Keeper,
+    /// What the second server reaches the keeper through.
+    pub(super) keeper_gate: Gate,
+    /// The disk of the first server, where there is a compiler for its shim.
+    #[cfg(target_os = "linux")]
+    pub(super) faults: Option<Faults>,
 }
 
 /// Debian's ZooKeeper.
@@ -41,10 +49,25 @@ impl Cluster {
             tcp: ports[number + 4],
             interserver: ports[number + 8],
         });
+        let keeper_gate = Gate::new(&format!("http://127.0.0.1:{keeper_port}"));
+        #[cfg(target_os = "linux")]
+        let faults = Faults::new();
         let servers = std::array::from_fn(|number| {
-            Server::start_with(&ports[number], &settings(number, &ports, keeper_port))
+            let keeper_port = if number == 1 { keeper_gate.port } else { keeper_port };
+            let settings = settings(number, &ports, keeper_port);
+            #[cfg(target_os = "linux")]
+            if let (0, Some(faults)) = (number, &faults) {
+                return Server::start_under(faults, &ports[0], &settings);
+            }
+            Server::start_with(&ports[number], &settings)
         });
-        Self { servers, keeper }
+        Self {
+            servers,
+            keeper,
+            keeper_gate,
+            #[cfg(target_os = "linux")]
+            faults,
+        }
     }
 
     /// What `[store]` says about it.

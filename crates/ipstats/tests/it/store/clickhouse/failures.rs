@@ -1,8 +1,11 @@
 //! What happens to records and answers while parts of a cluster are away.
 
 use super::cluster::{Cluster, TIMEOUT_SECONDS};
+use super::gate::Passage;
 use super::server::Server;
+use super::{config, query};
 use crate::store::new_organization;
+use ipstats::clock::Clock;
 use ipstats::store::{Store, StoreError};
 use ipstats_model::{Batch, CanonicalIp, IpStatistics, LookBack, Organization, Timestamp, Window};
 use std::collections::BTreeMap;
@@ -149,6 +152,70 @@ pub(super) fn a_keeper_that_is_away_costs_no_record_and_no_answer(cluster: &mut 
     send_until_taken(store, organization, "after", &ips);
     for ip in ips {
         assert_eq!(prevalence(store, organization, ip), Ok(2), "of {ip}");
+    }
+}
+
+/// One replica and the keeper do not reach each other.
+pub(super) fn a_replica_without_the_keeper_takes_nothing_and_catches_up(cluster: &Cluster, store: &Store) {
+    let alone = cluster.servers[1].url();
+    let cut = || {
+        cluster.keeper_gate.set(Passage::Shut);
+        let is_alone = || query(&alone, "SELECT max(is_readonly) FROM system.replicas").trim() == "1";
+        until(is_alone);
+    };
+    one_replica_is_enough(cluster, store, cut, || cluster.keeper_gate.set(Passage::Open));
+}
+
+/// The disk of one replica has no room.
+#[cfg(target_os = "linux")]
+pub(super) fn a_replica_whose_disk_is_full_takes_nothing_and_catches_up(cluster: &Cluster, store: &Store) {
+    use crate::faults::Disk;
+    let Some(faults) = &cluster.faults else { return };
+    one_replica_is_enough(cluster, store, || faults.set(Disk::Fills(0)), || faults.set(Disk::Works));
+}
+
+/// Does harm to a replica, and heals it: meanwhile nothing is acknowledged that two must have and everything that one must have,
+/// and afterwards each of them has it.
+fn one_replica_is_enough(cluster: &Cluster, store: &Store, harm: impl FnOnce(), heal: impl FnOnce()) {
+    let (organization, ips) = (new_organization(), (0..20).map(ip).collect::<Vec<_>>());
+    send_until_taken(store, organization, "known", &ips);
+    let open = |store: &str| {
+        let (config, _folder) = config(store);
+        Store::open(&config, &Clock::System).unwrap()
+    };
+    let of_one = open(&format!("{}\ninsert_quorum = '1'", cluster.store()));
+    let of_two = open(&cluster.store().replace(&format!("{TIMEOUT_SECONDS} s"), "4 s"));
+    let record = |store: &Store, device: &str| {
+        let mut batch = Batch::new();
+        ips.iter().for_each(|ip| batch.push(device, *ip, now()).unwrap());
+        store.record_here(organization, &batch, now())
+    };
+    harm();
+    record(&of_two, "unheard").unwrap_err();
+    for number in 0..10 {
+        record(&of_one, &format!("device-{number}")).unwrap();
+    }
+    // One of the two may lack the newest.
+    let devices = |times: u32| {
+        let each =
+            ips.iter().flat_map(|ip| (0..times).map(|_| prevalence(store, organization, *ip).unwrap()));
+        each.min().unwrap()
+    };
+    assert!(devices(1) >= 1);
+    heal();
+    // What was not acknowledged may be there or not; replicas take turns.
+    until(|| devices(4) >= 11);
+    send_until_taken(store, organization, "after", &ips);
+    assert!((12..=13).contains(&devices(4)));
+    of_one.close_here().unwrap();
+    of_two.close_here().unwrap();
+}
+
+fn until(happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(RECOVERY_SECONDS_MAX), "it does not happen");
+        thread::sleep(Duration::from_millis(100));
     }
 }
 

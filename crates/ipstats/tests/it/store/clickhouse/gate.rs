@@ -28,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Gate {
     passage: Arc<AtomicU8>,
+    pub(super) port: u16,
     pub(super) url: String,
 }
 
@@ -50,7 +51,7 @@ impl Gate {
                 }
             }
         });
-        Self { passage, url: format!("http://127.0.0.1:{port}") }
+        Self { passage, port, url: format!("http://127.0.0.1:{port}") }
     }
 
     pub(super) fn set(&self, passage: Passage) {

@@ -11,6 +11,7 @@ pub(crate) mod server;
 mod sharded;
 mod slow;
 mod tls;
+mod trouble;
 
 use super::conforms;
 use super::copying::{embedded, moves};
@@ -115,6 +116,9 @@ fn a_cluster_answers_as_the_model_and_outlives_its_parts() {
     failures::a_replica_that_is_killed_costs_no_record_and_no_answer(&mut cluster, &store);
     failures::a_shard_that_is_away_costs_only_its_own_answers(&mut cluster, &store);
     failures::a_replica_that_hangs_costs_no_record_and_no_answer(&cluster, &store);
+    failures::a_replica_without_the_keeper_takes_nothing_and_catches_up(&cluster, &store);
+    #[cfg(target_os = "linux")]
+    failures::a_replica_whose_disk_is_full_takes_nothing_and_catches_up(&cluster, &store);
     failures::a_keeper_that_is_away_costs_no_record_and_no_answer(&mut cluster, &store);
     failures::a_cluster_that_is_started_again_has_everything(&mut cluster, &store);
     store.close_here().unwrap();

@@ -4,7 +4,7 @@ use super::{access, config, query};
 use crate::store::new_organization;
 use ipstats::clock::Clock;
 use ipstats::store::{Store, init};
-use ipstats_model::{Batch, IpStatistics, LookBack, Timestamp, Window};
+use ipstats_model::{Batch, CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
 use std::time::{Duration, Instant};
 
 const DROP_TIME_MAX: Duration = Duration::from_secs(30);
@@ -16,7 +16,7 @@ pub(super) fn days_that_have_expired_are_dropped(url: &str) {
     let (config, _folder) = config(&format!("urls = ['{url}']\ndatabase = 'expiring'"));
     init(access(&config)).unwrap();
     let store = Store::open(&config, &Clock::System).unwrap();
-    let (organization, ip) = (new_organization(), "198.51.100.8".parse().unwrap());
+    let (organization, ip) = (new_organization(), "198.51.100.8".parse::<CanonicalIp>().unwrap());
     let first: Timestamp = "2018-01-01T12:00:00Z".parse().unwrap();
     let record = |at: Timestamp| {
         let mut batch = Batch::new();
@@ -30,17 +30,37 @@ pub(super) fn days_that_have_expired_are_dropped(url: &str) {
     assert_eq!(days(), "1");
     let last = first.plus_seconds(31 * 86_400);
     record(last);
-    let begun = Instant::now();
-    while days() != "1" {
-        assert!(begun.elapsed() < DROP_TIME_MAX, "the day is still there");
-        maintain(&store, last);
-    }
+    let until_one_is_left = |store: &Store| {
+        let begun = Instant::now();
+        while days() != "1" {
+            assert!(begun.elapsed() < DROP_TIME_MAX, "the day is still there");
+            maintain(store, last);
+        }
+    };
+    until_one_is_left(&store);
     assert_eq!(query(url, "SELECT count() FROM expiring.minutes").trim(), "1");
     let seen = IpStatistics::Seen { prevalence: 1, first_seen: last, last_seen: last };
     let answer = store.statistics_here(organization, ip, Window::ending_at(last, LookBack::MAX)).unwrap();
     assert_eq!(answer, seen);
     assert_eq!(store.first_ever_here(organization, ip).unwrap(), Some(first), "this survives");
+    // Somebody still inserts into the day.
+    let late = format!(
+        "INSERT INTO expiring.connections SELECT toFixedString(unhex('{}'), 16), toFixedString(unhex('{}'), 16), 'late', \
+         toDateTime({}, 'UTC')",
+        hexadecimal(organization.as_bytes()),
+        hexadecimal(ip.as_bytes()),
+        first.second(),
+    );
+    query(url, &late);
+    assert_eq!(days(), "2");
+    let answer = store.statistics_here(organization, ip, Window::ending_at(last, LookBack::MAX)).unwrap();
+    assert_eq!(answer, seen, "it is in no answer");
+    until_one_is_left(&store);
     store.close_here().unwrap();
+}
+
+fn hexadecimal(bytes: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*bytes))
 }
 
 /// Lets the store look after itself for a while at `now`.

@@ -1,8 +1,11 @@
 //! A ClickHouse server of its own for a test: Debian's `clickhouse-server`, with little memory.
 
+#[cfg(target_os = "linux")]
+use crate::faults::Faults;
 use std::fmt::Write;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,22 +19,44 @@ pub(crate) struct Server {
     process: Option<Child>,
     folder: TempDir,
     http_port: u16,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Server {
     /// A server that stands alone.
     pub(crate) fn start() -> Self {
-        let [http_port, tcp_port, interserver_port] = free_ports();
-        let ports = Ports { http: http_port, tcp: tcp_port, interserver: interserver_port };
-        Self::start_with(&ports, "")
+        Self::start_alone("")
+    }
+
+    /// A server that stands alone, with more settings.
+    pub(in crate::store) fn start_alone(settings: &str) -> Self {
+        let [http, tcp, interserver] = free_ports();
+        Self::start_with(&Ports { http, tcp, interserver }, settings)
     }
 
     /// A server on `ports` with more settings.
     pub(in crate::store) fn start_with(ports: &Ports, settings: &str) -> Self {
+        Self::start_on(ports, settings, |_| Vec::new())
+    }
+
+    /// As [`start_with`](Self::start_with), on a disk that fails as `faults` says.
+    #[cfg(target_os = "linux")]
+    pub(in crate::store) fn start_under(faults: &Faults, ports: &Ports, settings: &str) -> Self {
+        Self::start_on(ports, settings, |data| faults.environment(data).into())
+    }
+
+    fn start_on(
+        ports: &Ports,
+        settings: &str,
+        environment: impl FnOnce(&Path) -> Vec<(&'static str, PathBuf)>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
         fs::write(folder.path().join("config.xml"), configuration(&folder, ports, settings)).unwrap();
         fs::write(folder.path().join("users.xml"), users()).unwrap();
-        let mut server = Self { process: None, folder, http_port: ports.http };
+        let environment = environment(&data);
+        let mut server = Self { process: None, folder, http_port: ports.http, environment };
         server.begin();
         server
     }
@@ -45,6 +70,7 @@ impl Server {
         let process = Command::new("clickhouse-server")
             .arg(format!("--config-file={}", self.folder.path().join("config.xml").display()))
             .current_dir(self.folder.path())
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
