@@ -169,7 +169,8 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
 fn half(text: &str) -> Option<Half> {
     suricata::may_show_half(text).then_some(())?;
     let document = json::object::<Document<'_>>(text).ok()?;
-    document.eve()?.half(&document.around().ok()?).ok()?
+    let around = document.around().ok()?;
+    document.suricata.0?.eve.0?.into_direction().half(&around)
 }
 
 impl Document<'_> {

@@ -9,8 +9,9 @@ use crate::halves::Half;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{self, Outcome, Progress, Reader, Rejected};
 use ipstats_model::{CanonicalIp, Timestamp};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
+use std::sync::LazyLock;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Suricata,
@@ -62,6 +63,24 @@ struct Netflow<'a> {
     start: Scalar<'a>,
 }
 
+/// What of a record tells which half of a flow it shows. Most of a `netflow` event does not, and every one is looked at.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+pub(super) struct Direction<'a> {
+    #[serde(borrow)]
+    event_type: Scalar<'a>,
+    #[serde(borrow)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow)]
+    flow_id: Scalar<'a>,
+    #[serde(borrow)]
+    src_ip: Scalar<'a>,
+    #[serde(borrow)]
+    dest_ip: Scalar<'a>,
+    #[serde(borrow)]
+    netflow: Nested<Netflow<'a>>,
+}
+
 /// TCP flags. Of a `netflow` event those of its direction, where the ones that are not set are left out; of a `flow` event
 /// those of each direction, in hexadecimal.
 #[derive(Deserialize, Default, Debug)]
@@ -99,23 +118,25 @@ struct Ether<'a> {
 
 /// Whether a record of any layout could be a `netflow` event: looking is cheaper than reading.
 pub(super) fn may_show_half(text: &str) -> bool {
-    memmem::find(text.as_bytes(), b"netflow").is_some()
+    static NETFLOW: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("netflow"));
+    NETFLOW.find(text.as_bytes()).is_some()
 }
 
 /// The half of a flow that a `netflow` record shows.
 fn half(text: &str) -> Option<Half> {
     may_show_half(text).then_some(())?;
-    json::object::<Record<'_>>(text).ok()?.half(&Around::default()).ok()?
+    json::object::<Direction<'_>>(text).ok()?.half(&Around::default())
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// Records the event if it is a flow that its source opened; answers do not come here.
     pub(super) fn read_within(&self, around: &Around, reader: &mut Reader<'_>) -> Outcome {
-        let (start, progress) = match self.half(around)? {
-            Some(_) => self.netflow()?,
-            None => self.flow()?,
+        let (start, progress) = match self.event_type.needed_text("event_type")? {
+            "flow" => self.flow()?,
+            "netflow" => self.netflow()?,
+            _ => return Err(NotAConnection::OtherEvent.into()),
         };
-        let (originator, responder) = self.ends(around)?;
+        let (originator, responder) = around.ends(&self.src_ip, &self.dest_ip)?;
         reader.flow(&reader::Flow {
             at: match (start, around.start) {
                 (Scalar::Null, Some(start)) => start,
@@ -131,34 +152,9 @@ impl Record<'_> {
         })
     }
 
-    /// The half of a flow that a `netflow` event shows; nothing of a `flow` event, which shows both.
-    pub(super) fn half(&self, around: &Around) -> Result<Option<Half>, Rejected> {
-        match self.event_type.needed_text("event_type")? {
-            "flow" => Ok(None),
-            "netflow" => {
-                let (source, destination) = self.ends(around)?;
-                let flow = self.flow_id.number().ok_or(Malformed::Missing { field: "flow_id" })?;
-                let start =
-                    self.netflow.0.as_ref().map(|netflow| netflow.start.time("start", Zone::Required));
-                Ok(Some(Half {
-                    flow,
-                    start: start.and_then(Result::ok),
-                    source,
-                    destination,
-                    written_micros: self.timestamp.micros().unwrap_or_default(),
-                }))
-            }
-            _ => Err(NotAConnection::OtherEvent.into()),
-        }
-    }
-
-    fn ends(&self, around: &Around) -> Result<(CanonicalIp, CanonicalIp), Rejected> {
-        let source = self.src_ip.ip("src_ip")?.or(around.ends.0);
-        let destination = self.dest_ip.ip("dest_ip")?.or(around.ends.1);
-        Ok((
-            source.ok_or(Malformed::Missing { field: "src_ip" })?,
-            destination.ok_or(NotAConnection::NoRemoteIp)?,
-        ))
+    pub(super) fn into_direction(self) -> Direction<'a> {
+        let Self { event_type, timestamp, flow_id, src_ip, dest_ip, netflow, .. } = self;
+        Direction { event_type, timestamp, flow_id, src_ip, dest_ip, netflow }
     }
 
     fn flow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
@@ -176,6 +172,7 @@ impl Record<'_> {
 
     /// The half that started the flow. Its flags tell whether there was an answer: nobody acknowledges what did not come.
     fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
+        self.flow_id.number().ok_or(Malformed::Missing { field: "flow_id" })?;
         let netflow = self.netflow.0.as_ref().ok_or(Malformed::Missing { field: "netflow" })?;
         let is_set = |flag: &Scalar<'_>| flag.flag() == Some(true);
         let progress = match &self.tcp.0 {
@@ -200,5 +197,39 @@ impl Record<'_> {
     fn mac(&self) -> Result<Option<&str>, Malformed> {
         let Some(ether) = &self.ether.0 else { return Ok(None) };
         Ok(ether.src_mac.text("ether.src_mac")?.or_else(|| ether.src_macs.iter().next()))
+    }
+}
+
+impl Direction<'_> {
+    /// The half of a flow that a `netflow` event shows; nothing of a `flow` event, which shows both.
+    pub(super) fn half(&self, around: &Around) -> Option<Half> {
+        if !self.event_type.is("netflow") {
+            return None;
+        }
+        let (source, destination) = around.ends(&self.src_ip, &self.dest_ip).ok()?;
+        let netflow = self.netflow.0.as_ref();
+        Some(Half {
+            flow: self.flow_id.number()?,
+            start: netflow.and_then(|netflow| netflow.start.time("start", Zone::Required).ok()),
+            source,
+            destination,
+            written_micros: self.timestamp.micros().unwrap_or_default(),
+        })
+    }
+}
+
+impl Around {
+    /// Source and destination of a record that says this of them.
+    fn ends(
+        &self,
+        source: &Scalar<'_>,
+        destination: &Scalar<'_>,
+    ) -> Result<(CanonicalIp, CanonicalIp), Rejected> {
+        let source = source.ip("src_ip")?.or(self.ends.0);
+        let destination = destination.ip("dest_ip")?.or(self.ends.1);
+        Ok((
+            source.ok_or(Malformed::Missing { field: "src_ip" })?,
+            destination.ok_or(NotAConnection::NoRemoteIp)?,
+        ))
     }
 }

@@ -17,9 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Sends a piece; whether it was acknowledged.
 fn send(site: &Site, address: &str, protocol: Protocol, piece: &str) -> bool {
     let path = if protocol == Protocol::Plain { "/api/ingest/suricata" } else { protocol.path() };
-    match site.post(address, path, &protocol.wrapped(piece)) {
-        Ok((200, answer)) if !answer.is_empty() => {
-            assert!(answer.contains(protocol.success()), "{protocol:?}: {answer}");
+    match site.post(address, path, protocol, piece) {
+        Ok((200, answer)) => {
+            assert!(protocol.is_success(&answer), "{protocol:?}: {answer}");
             true
         }
         _ => false,

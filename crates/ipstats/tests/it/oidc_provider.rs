@@ -68,7 +68,7 @@ impl Provider {
         let form = format!("grant_type=client_credentials&scope={scope}&resource={AUDIENCE}");
         let (head, body) = service::send(
             address,
-            &format!(
+            format!(
                 "POST /token HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {proof}\r\nConnection: close\r\n\
                  Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
                 form.len()

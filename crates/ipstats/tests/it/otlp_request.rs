@@ -18,6 +18,12 @@ pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A request as protobuf, of a log record for each of `texts`.
+pub(crate) fn binary_texts<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let record = |text: T| field(2, &field(5, &field(1, text.as_ref())));
+    binary(&texts.into_iter().flat_map(record).collect::<Vec<_>>())
+}
+
 /// A request as protobuf, of these fields of a scope's logs.
 pub(crate) fn binary(records: &[u8]) -> Vec<u8> {
     field(1, &field(2, records))

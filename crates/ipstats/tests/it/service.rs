@@ -73,10 +73,10 @@ impl Service {
 }
 
 /// Sends a request as it stands to a service that may be gone before it answers.
-pub(crate) fn send(address: &str, request: &str) -> std::io::Result<Answer> {
+pub(crate) fn send(address: &str, request: impl AsRef<[u8]>) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request.as_ref())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;

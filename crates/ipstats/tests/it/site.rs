@@ -81,7 +81,7 @@ impl Site {
 
     /// Sends a batch to the service at `address`; the status and the body of the answer.
     pub(crate) fn ingest(&self, address: &str, batch: &Model) -> std::io::Result<(u16, String)> {
-        self.post(address, "/api/ingest/ndjson", &log(batch))
+        self.ingest_in(Protocol::Plain, address, batch)
     }
 
     /// As [`ingest`](Self::ingest), in one of all protocols.
@@ -91,18 +91,31 @@ impl Site {
         address: &str,
         batch: &Model,
     ) -> std::io::Result<(u16, String)> {
-        self.post(address, protocol.path(), &protocol.wrapped(&log(batch)))
+        self.post(address, protocol.path(), protocol, &log(batch))
     }
 
-    pub(crate) fn post(&self, address: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+    /// Sends a log, a record a line, to this path in one of all protocols. An answer that broke off is none.
+    pub(crate) fn post(
+        &self,
+        address: &str,
+        path: &str,
+        protocol: Protocol,
+        log: &str,
+    ) -> std::io::Result<(u16, String)> {
+        let body = protocol.wrapped(log);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
             self.key.reveal(),
+            protocol.media_type(),
             body.len()
         );
-        let (head, body) = service::send(address, &request)?;
-        Ok((status(&head), body))
+        let (head, answer) = service::send(address, [head.as_bytes(), &body].concat())?;
+        if is_whole(&head, &answer) {
+            Ok((status(&head), answer))
+        } else {
+            Err(std::io::ErrorKind::UnexpectedEof.into())
+        }
     }
 
     /// What the service answers about every IP of `ips`.
@@ -144,45 +157,64 @@ pub(crate) enum Protocol {
     Bulk,
     Hec,
     Otlp,
+    OtlpBinary,
 }
 
 impl Protocol {
-    pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::Bulk, Self::Hec, Self::Otlp];
+    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Bulk, Self::Hec, Self::Otlp, Self::OtlpBinary];
 
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Plain => "/api/ingest/ndjson",
             Self::Bulk => "/elastic/_bulk",
             Self::Hec => "/services/collector/event",
-            Self::Otlp => "/v1/logs",
+            Self::Otlp | Self::OtlpBinary => "/v1/logs",
         }
     }
 
-    /// What an answer holds when nothing of the log was refused.
-    pub(crate) const fn success(self) -> &'static str {
+    pub(crate) const fn media_type(self) -> &'static str {
         match self {
-            Self::Plain => "\"malformed\":0",
-            Self::Bulk => "\"errors\":false",
-            Self::Hec => "\"code\":0",
-            Self::Otlp => "{}",
+            Self::Plain | Self::Bulk | Self::Hec | Self::Otlp => "application/json",
+            Self::OtlpBinary => "application/x-protobuf",
+        }
+    }
+
+    /// Whether an answer says that nothing of the log was refused.
+    pub(crate) fn is_success(self, answer: &str) -> bool {
+        match self {
+            Self::Plain => answer.contains("\"malformed\":0"),
+            Self::Bulk => answer.contains("\"errors\":false"),
+            Self::Hec => answer.contains("\"code\":0"),
+            Self::Otlp => answer == "{}",
+            Self::OtlpBinary => answer.is_empty(),
         }
     }
 
     /// The log, a record a line, as a body.
-    pub(crate) fn wrapped(self, log: &str) -> String {
+    pub(crate) fn wrapped(self, log: &str) -> Vec<u8> {
         let each =
             |one: &dyn Fn(&str) -> String, between| log.lines().map(one).collect::<Vec<_>>().join(between);
         match self {
-            Self::Plain => log.to_owned(),
-            Self::Bulk => each(&|line| format!("{{\"create\":{{}}}}\n{line}\n"), ""),
-            Self::Hec => each(&|line| format!("{{\"event\":{line}}}"), ""),
+            Self::Plain => log.into(),
+            Self::Bulk => each(&|line| format!("{{\"create\":{{}}}}\n{line}\n"), "").into(),
+            Self::Hec => each(&|line| format!("{{\"event\":{line}}}"), "").into(),
             Self::Otlp => {
                 let text = |line: &str| serde_json::Value::from(line);
                 let records = each(&|line| format!("{{\"body\":{{\"stringValue\":{}}}}}", text(line)), ",");
-                otlp_request::json(&records)
+                otlp_request::json(&records).into()
             }
+            Self::OtlpBinary => otlp_request::binary_texts(log.lines()),
         }
     }
+}
+
+/// Whether an answer with this head did not break off.
+fn is_whole(head: &str, body: &str) -> bool {
+    let length = format!("content-length: {}", body.len());
+    head.lines().any(|line| match line {
+        "transfer-encoding: chunked" => body.ends_with("\r\n0\r\n\r\n"),
+        line => line == length,
+    })
 }
 
 /// The status of an answer with this head.

@@ -109,7 +109,7 @@ impl Target {
         let model = Model { connections: vec![("laptop".to_owned(), IP, NOW - 60)] };
         for protocol in Protocol::ALL {
             let (status, answer) = self.site.ingest_in(protocol, &self.service.address, &model).unwrap();
-            assert!(status == 200 && answer.contains(protocol.success()), "{protocol:?}: {status} {answer}");
+            assert!(status == 200 && protocol.is_success(&answer), "{protocol:?}: {status} {answer}");
         }
         let answers = self.site.answers(&self.service, &[IP]);
         assert_eq!(answers, [model.answer(IP, NOW, 720)]);

@@ -6,6 +6,10 @@ use crate::otlp_request::{self, field};
 use crate::site::Protocol;
 use std::net::Ipv4Addr;
 
+fn content_type(protocol: Protocol) -> String {
+    format!("Content-Type: {}\r\n", protocol.media_type())
+}
+
 #[test]
 fn json_that_is_nested_deep() {
     let target = Target::new();
@@ -15,12 +19,13 @@ fn json_that_is_nested_deep() {
             for protocol in Protocol::ALL {
                 let body = match protocol {
                     // As the value it is, not as a text that holds it.
-                    Protocol::Otlp => otlp_request::json(&format!("{{\"body\":{deep}}}")),
+                    Protocol::Otlp => otlp_request::json(&format!("{{\"body\":{deep}}}")).into(),
                     _ => protocol.wrapped(&deep),
                 };
                 let what = format!("{protocol:?}, {depth} × {open}");
-                let (status, answer) =
-                    target.under(STREAMED_MIB_MAX, &what, || target.post(protocol.path(), JSON, [body]));
+                let (status, answer) = target.under(STREAMED_MIB_MAX, &what, || {
+                    target.post(protocol.path(), &content_type(protocol), [body])
+                });
                 assert!([200, 400].contains(&status), "{what}: {status} {answer}");
                 assert!(
                     protocol != Protocol::Plain || answer.contains("\"malformed\":1"),
@@ -48,9 +53,8 @@ fn a_line_of_a_hundred_megabytes() {
             WHOLE_MIB_MAX,
         ),
     ] {
-        let behind = format!("\"\n{}", protocol.wrapped(&format!("{good}\n")));
-        let parts =
-            [before.as_bytes().to_vec()].into_iter().chain(megabytes(99, b'x')).chain([behind.into_bytes()]);
+        let behind = [b"\"\n", &protocol.wrapped(&format!("{good}\n"))[..]].concat();
+        let parts = [before.as_bytes().to_vec()].into_iter().chain(megabytes(99, b'x')).chain([behind]);
         let (status, answer) =
             target.under(mib_max, &format!("{protocol:?}"), || target.post(protocol.path(), JSON, parts));
         assert!(status == expected && answer.contains(piece), "{protocol:?}: {status} {answer}");
@@ -86,10 +90,12 @@ fn texts_and_numbers_that_are_none() {
                     b"}}]}]}]}",
                 ]
                 .concat(),
+                Protocol::OtlpBinary => otlp_request::binary_texts([&line]),
             };
             let what = format!("{protocol:?}, {}", String::from_utf8_lossy(device));
-            let (status, answer) =
-                target.under(STREAMED_MIB_MAX, &what, || target.post(protocol.path(), JSON, [wrapped]));
+            let (status, answer) = target.under(STREAMED_MIB_MAX, &what, || {
+                target.post(protocol.path(), &content_type(protocol), [wrapped])
+            });
             assert!([200, 400].contains(&status), "{what}: {status} {answer}");
         }
         let ip = Ipv4Addr::new(203, 0, 113, 10).into();

@@ -1,7 +1,7 @@
 //! `POST /v1/logs`: requests as SDKs and collectors of OpenTelemetry send them.
 
 use super::*;
-use crate::otlp_request::{self, field};
+use crate::otlp_request::binary_texts;
 
 impl TestApp {
     async fn post_otlp(&self, media_type: &str, authorization: &str, body: impl Into<Body>) -> Answer {
@@ -15,12 +15,6 @@ fn logs(bodies: &[Value]) -> String {
     let host = json!({ "key": "host.name", "value": { "stringValue": "collector" } });
     json!({ "resourceLogs": [{ "resource": { "attributes": [host] }, "scopeLogs": [{ "scope": {}, "logRecords": records }] }] })
         .to_string()
-}
-
-/// An `ExportLogsServiceRequest` of log records whose bodies are texts.
-fn binary(texts: &[&[u8]]) -> Vec<u8> {
-    let records = texts.iter().flat_map(|text| field(2, &field(5, &field(1, text))));
-    otlp_request::binary(&records.collect::<Vec<_>>())
 }
 
 #[tokio::test]
@@ -48,7 +42,7 @@ async fn protobuf_is_answered_in_protobuf() {
     let app = TestApp::new();
     let (a, b) = (connection("a"), connection("b"));
     let answer =
-        app.post_otlp("application/x-protobuf", &bearer(0), binary(&[a.as_bytes(), b.as_bytes()])).await;
+        app.post_otlp("application/x-protobuf", &bearer(0), binary_texts([a.as_bytes(), b.as_bytes()])).await;
     assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, ""));
     assert_eq!(answer.header("content-type"), "application/x-protobuf");
     assert_eq!(app.prevalence().await, 2);
@@ -78,7 +72,8 @@ async fn what_is_malformed_is_a_partial_success() {
     assert_eq!(app.prevalence().await, 1);
 
     let (good, bad) = (connection("b"), b"{\"device\":\"\xff\xfe\"}");
-    let answer = app.post_otlp("application/x-protobuf", &bearer(0), binary(&[bad, good.as_bytes()])).await;
+    let answer =
+        app.post_otlp("application/x-protobuf", &bearer(0), binary_texts([bad, good.as_bytes()])).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.text.contains("not UTF-8"), "{:?}", answer.text);
     assert_eq!(app.prevalence().await, 2);
