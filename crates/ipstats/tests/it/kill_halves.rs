@@ -61,6 +61,20 @@ fn a_kill_behind_every_acknowledged_piece() {
 }
 
 #[test]
+fn a_reload_behind_every_acknowledged_piece() {
+    let log = NetflowLog::new(30);
+    in_every_protocol(|site, protocol| {
+        let service = serve(site);
+        for record in &log.records {
+            assert!(send(site, &service.address, protocol, record), "{protocol:?}");
+            service.signal("HUP");
+        }
+        assert_eq!(service.stop().status.code(), Some(0));
+        log.check(site);
+    });
+}
+
+#[test]
 fn kills_while_pieces_are_sent_by_somebody_who_tries_again() {
     let log = NetflowLog::new(400);
     let pieces = log.pieces();

@@ -28,7 +28,24 @@ pub(super) struct Row {
 }
 
 /// What every store has to keep apart, and what could break out of a query.
-const DEVICES: [&str; 7] = ["laptop", "LAPTOP", "10.0.0.7", "naïve", "quote'", "back\\slash\t\n", "x"];
+const DEVICES: [&str; 10] = [
+    "laptop",
+    "LAPTOP",
+    "10.0.0.7",
+    "naïve 🦀",
+    "quote'",
+    "back\\slash\t\n",
+    "x",
+    "nul\0byte",
+    "\\'); DROP TABLE contacts; --",
+    LONG,
+];
+
+/// As long as a name may be.
+const LONG: &str = match std::str::from_utf8(&[b'`'; 256]) {
+    Ok(name) => name,
+    Err(_) => "",
+};
 
 const IPS: [&str; 5] = ["10.209.67.177", "0.0.0.0", "2001:db8::1", "::1", "255.255.255.255"];
 
