@@ -6,7 +6,7 @@ use ipstats::ingest::envelope::otlp::Encoding;
 use ipstats::ingest::envelope::{DecodedBody, bulk as bulk_api, hec as collector, otlp};
 use ipstats::ingest::{Delivery, Encodings, Sink, UploadError, UploadPlan, UploadReport, upload as take_in};
 use ipstats::store::StoreError;
-use ipstats_formats::{FormatChoice, Halves, Limits, Settings, Tally};
+use ipstats_formats::{FormatChoice, Limits, Settings, Tally};
 use ipstats_model::{Batch, Recorded};
 use std::fmt::Debug;
 
@@ -34,7 +34,7 @@ pub fn upload(data: &[u8]) {
             settings: settings.clone(),
             bytes_max: BYTES_MAX,
         };
-        take_in(body, Halves::default(), &plan, &Counting)
+        take_in(body, &plan, &Counting)
     });
 }
 

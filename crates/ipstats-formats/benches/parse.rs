@@ -164,7 +164,7 @@ fn suricata() -> String {
     text
 }
 
-/// Both halves of a flow, one behind the other, as Suricata writes them.
+/// Both directions of a flow, one record each.
 fn suricata_netflow() -> String {
     let mut text = String::new();
     for row in rows().take(HALF_OF_ROWS) {
@@ -375,7 +375,7 @@ fn parse(criterion: &mut Criterion<CpuTime>) {
         (Format::MdeStreaming, "document", document("records", &streaming)),
         (Format::MdeStreaming, "lines", streaming),
         (Format::Suricata, "lines", suricata()),
-        (Format::Suricata, "halves", suricata_netflow()),
+        (Format::Suricata, "netflow", suricata_netflow()),
         (Format::Suricata, "mixed lines", suricata_mixed()),
         (Format::SysmonJson, "lines", sysmon_nxlog()),
         (Format::Ecs, "lines", ecs()),

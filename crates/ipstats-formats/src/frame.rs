@@ -3,7 +3,6 @@
 use crate::fields::csv::{self, RowScanner};
 use crate::fields::scalar::Scalar;
 use crate::formats::{CsvFormat, JsonFormat, evtx, vpc_flow, zeek_tsv};
-use crate::halves::Halves;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 use crate::settings::Settings;
@@ -24,8 +23,6 @@ pub struct Frame {
     pub(crate) records: Records,
     /// Longest record, in bytes.
     pub(crate) record_bytes_max: usize,
-    /// Numbers of the JSON records that show the answer of a flow whose opening came before, in ascending order.
-    pub(crate) answers: Vec<u64>,
 }
 
 /// What the bytes of a frame are.
@@ -70,7 +67,7 @@ impl Frame {
         for issue in &self.issues {
             tally.malformed_at(issue.line, issue.problem.clone());
         }
-        let reader = &mut Reader::new(settings, batch, tally).with_answers(&self.answers);
+        let reader = &mut Reader::new(settings, batch, tally);
         match &self.records {
             Records::Nothing => {}
             Records::ZeekRows(columns) => {
@@ -95,34 +92,12 @@ impl Frame {
 
     /// A frame that only tells of issues.
     pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
-        Self {
-            bytes: Vec::new(),
-            first_line: 0,
-            issues,
-            records: Records::Nothing,
-            record_bytes_max: 0,
-            answers: Vec::new(),
-        }
+        Self { bytes: Vec::new(), first_line: 0, issues, records: Records::Nothing, record_bytes_max: 0 }
     }
 
     /// Size of the records, in bytes.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Looks for halves of flows among the JSON records, and which of them are answers to what came before.
-    pub(crate) fn follow(&mut self, halves: &Halves) {
-        let (Records::JsonLines(format) | Records::JsonObjects(format, _)) = &self.records else { return };
-        let Some(half) = format.half else { return };
-        let (mut number, mut answers) = (0, Vec::new());
-        self.json_records(|_, record| {
-            number += 1;
-            let text = record.ok().and_then(|record| str::from_utf8(record).ok());
-            if text.and_then(half).is_some_and(|half| halves.is_answer(&half)) {
-                answers.push(number);
-            }
-        });
-        self.answers = answers;
     }
 
     /// Gives each JSON record with the line it starts on.

@@ -11,7 +11,6 @@
 //! | `loose` | records that arrive one by one, in the envelopes of shippers |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
-//! | `halves` | which direction of a flow a record shows, where each has one of its own |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
 //! | `syslog` | messages out of a connection, and the record in a message |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
@@ -31,7 +30,6 @@ mod format;
 mod formats;
 mod frame;
 mod framer;
-mod halves;
 mod loose;
 pub mod netflow;
 mod outcome;
@@ -45,7 +43,6 @@ pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;
 pub use framer::Framer;
-pub use halves::{Halves, Openings};
 pub use loose::LooseRecords;
 pub use outcome::{Malformed, NotAConnection};
 pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};

@@ -11,7 +11,6 @@ use crate::fields::scalar::Scalar;
 use crate::format::{Format, FormatChoice};
 use crate::formats::{Grammar, grammar};
 use crate::framer::{Framer, JsonKeys};
-use crate::halves::Halves;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::Settings;
 use crate::tally::Tally;
@@ -28,8 +27,6 @@ pub struct LooseRecords {
     number: u64,
     /// What reads the rows of a table, once one has begun.
     table: Option<Framer>,
-    /// Shared with those who read other deliveries of the same log.
-    halves: Halves,
 }
 
 /// Where a shipper puts the line it read: Beats, Logstash, Vector and rsyslog; Fluent Bit; Elastic Agent; syslog-ng; Cribl.
@@ -62,13 +59,8 @@ struct Original<'a> {
 
 impl LooseRecords {
     /// A reader of records that have formats of `choice`.
-    pub fn new(choice: FormatChoice) -> Self {
-        Self::sharing(choice, Halves::default())
-    }
-
-    /// A reader of records of a log, with the memory of those who read the others of that log.
-    pub const fn sharing(choice: FormatChoice, halves: Halves) -> Self {
-        Self { choice, number: 0, table: None, halves }
+    pub const fn new(choice: FormatChoice) -> Self {
+        Self { choice, number: 0, table: None }
     }
 
     /// Reads one record: connections into `batch`, the outcome into `tally`, with the number of the record as its line.
@@ -208,7 +200,7 @@ impl LooseRecords {
                 return Ok(());
             }
         };
-        let mut whole = Framer::sharing(format.into(), settings.limits, self.halves.clone());
+        let mut whole = Framer::new(format.into(), settings.limits);
         let mut frames = Vec::new();
         let end = whole.feed(text.as_bytes(), &mut frames).and_then(|()| whole.finish(&mut frames));
         frames.iter().for_each(|frame| frame.parse(settings, batch, tally));
@@ -222,10 +214,7 @@ impl LooseRecords {
         batch: &mut Batch,
         tally: &mut Tally,
     ) -> Result<(), Malformed> {
-        let mut table = self
-            .table
-            .take()
-            .unwrap_or_else(|| Framer::sharing(self.choice, settings.limits, self.halves.clone()));
+        let mut table = self.table.take().unwrap_or_else(|| Framer::new(self.choice, settings.limits));
         let mut frames = Vec::new();
         let end = table
             .feed(text.as_bytes(), &mut frames)
@@ -328,19 +317,6 @@ mod tests {
 
         let (_, tally, outcomes) = read(FormatChoice::Zeek, &[zeek[1], zeek[0], zeek[1]]);
         assert_eq!((tally.malformed(), tally.connections()), (1, 1), "{outcomes:?}");
-    }
-
-    #[test]
-    fn the_second_half_of_a_flow_is_known_by_the_first() {
-        let half = |from: &str, to: &str| {
-            format!(
-                r#"{{"timestamp":"2026-01-01T00:00:00.0+0000","flow_id":7,"event_type":"netflow","src_ip":"{from}",
-                   "dest_ip":"{to}","proto":"UDP","netflow":{{"pkts":1,"start":"2026-01-01T00:00:00.0+0000"}}}}"#
-            )
-        };
-        let halves = [half("10.0.0.1", "10.0.0.2"), half("10.0.0.2", "10.0.0.1")];
-        let (devices, tally, _) = read(FormatChoice::Auto, &[&halves[0], OWN, &halves[1]]);
-        assert_eq!(devices, ["10.0.0.1", "d"], "{tally:?}");
     }
 
     #[test]

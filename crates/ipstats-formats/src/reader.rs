@@ -15,10 +15,6 @@ pub(crate) struct Reader<'a> {
     tally: &'a mut Tally,
     /// Holds a device name while it is put together.
     device: String,
-    /// Numbers of the records that are answers of flows.
-    answers: &'a [u64],
-    /// The number of the record at hand, counted from 1.
-    number: u64,
     /// The line the record at hand starts on.
     line: u64,
 }
@@ -63,20 +59,13 @@ pub(crate) struct Flow<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(settings: &'a Settings, batch: &'a mut Batch, tally: &'a mut Tally) -> Self {
         let internal = Networks::new(&settings.internal_networks);
-        Self { settings, internal, batch, tally, device: String::new(), answers: &[], number: 0, line: 0 }
+        Self { settings, internal, batch, tally, device: String::new(), line: 0 }
     }
 
-    /// Reads records of which those with these numbers show the answer of a flow; the numbers ascend.
-    pub(crate) fn with_answers(self, answers: &'a [u64]) -> Self {
-        Self { answers, ..self }
-    }
-
-    /// Reads the record that starts on `line`, and counts what became of it. One that is known to be an answer was read when
-    /// that was found out.
+    /// Reads the record that starts on `line`, and counts its outcome.
     pub(crate) fn record(&mut self, line: u64, read: impl FnOnce(&mut Self) -> Outcome) {
-        self.number += 1;
         self.line = line;
-        let outcome = if self.is_answer() { Err(NotAConnection::Inbound.into()) } else { read(self) };
+        let outcome = read(self);
         self.settle(outcome);
     }
 
@@ -95,11 +84,6 @@ impl<'a> Reader<'a> {
             }
         }
         last
-    }
-
-    /// Whether the record at hand shows the answer of a flow whose opening came before.
-    fn is_answer(&self) -> bool {
-        self.answers.binary_search(&self.number).is_ok()
     }
 
     pub(crate) const fn settings(&self) -> &Settings {

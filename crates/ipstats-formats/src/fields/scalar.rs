@@ -55,13 +55,6 @@ impl Scalar<'_> {
         time.ok_or_else(|| self.is_not(A_TIME, field))
     }
 
-    /// The time in microseconds since the epoch, where it is text with a zone or a number of seconds.
-    pub(crate) fn micros(&self) -> Option<i64> {
-        let second = self.time("", Zone::Required).ok()?.second();
-        let micros = if let Self::Text(text) = self { time::fraction_micros(text) } else { 0 };
-        second.checked_mul(1_000_000)?.checked_add(micros)
-    }
-
     /// The time in UTC: as [`time`](Self::time), or a whole number of milliseconds since the epoch, which no seconds
     /// look like.
     pub(crate) fn time_or_millis(&self, field: &'static str) -> Result<Timestamp, Malformed> {

@@ -81,14 +81,6 @@ fn from_usual_shape(text: &[u8], zone: Zone) -> Option<Timestamp> {
     Some(Timestamp::from_second(days * 86_400 + hour * 3600 + minute * 60 + second - offset))
 }
 
-/// The fraction of seconds in a time that is text, in microseconds; 0 where there is none.
-pub(crate) fn fraction_micros(text: &str) -> i64 {
-    let digits =
-        text.split_once('.').map_or("", |(_, fraction)| fraction).bytes().take_while(u8::is_ascii_digit);
-    let digits = digits.chain(std::iter::repeat(b'0')).take(6);
-    digits.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'))
-}
-
 /// What follows a fraction of seconds, or all of it where there is none.
 fn without_fraction(text: &[u8]) -> Option<&[u8]> {
     let [b'.', fraction @ ..] = text else { return Some(text) };

@@ -11,7 +11,6 @@ use crate::format::Format;
 use crate::formats::suricata::{self, Around};
 use crate::formats::winlog::Winlog;
 use crate::formats::{JsonFormat, zeek};
-use crate::halves::Half;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
@@ -25,7 +24,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: read,
-    half: Some(half),
 };
 
 /// A document.
@@ -163,14 +161,6 @@ pub(super) enum Direction {
 /// Reads one document.
 pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
     json::object::<Document<'_>>(text)?.read(reader)
-}
-
-/// The half of a flow that a document shows, if it holds a `netflow` event of Suricata.
-fn half(text: &str) -> Option<Half> {
-    suricata::may_show_half(text).then_some(())?;
-    let document = json::object::<Document<'_>>(text).ok()?;
-    let around = document.around().ok()?;
-    document.suricata.0?.eve.0?.into_direction().half(&around)
 }
 
 impl Document<'_> {

@@ -17,7 +17,6 @@ pub(crate) const JSON: JsonFormat = JsonFormat {
         let record: Record<'_> = json::object(text)?;
         read(&record.device, &record.ip, &record.time, reader)
     },
-    half: None,
 };
 
 pub(crate) const CSV: CsvFormat = CsvFormat {

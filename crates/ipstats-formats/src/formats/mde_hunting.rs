@@ -32,5 +32,4 @@ pub(crate) const JSON: JsonFormat = JsonFormat {
     // Upper case in the API of Defender for Endpoint, lower case in Microsoft Graph.
     lists: &["Results", "results"],
     record: |text, reader| json::object::<NetworkEvent<'_>>(text)?.read(reader),
-    half: None,
 };

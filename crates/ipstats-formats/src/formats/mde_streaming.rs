@@ -15,7 +15,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     recognizes: |keys| (keys.has("category") && keys.has("properties")) || keys.has_list("records"),
     lists: &["records"],
     record: |text, reader| read(&json::object(text)?, reader),
-    half: None,
 };
 
 /// The category of the one table that is read.

@@ -23,7 +23,6 @@ pub(crate) mod zeek_tsv;
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
 use crate::framer::JsonKeys;
-use crate::halves::Half;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 
@@ -62,8 +61,6 @@ pub(crate) struct JsonFormat {
     pub(crate) lists: &'static [&'static str],
     /// Reads a record: the text of one JSON object.
     pub(crate) record: fn(&str, &mut Reader<'_>) -> Outcome,
-    /// The half of a flow that a record shows, if it shows one, in formats that show each direction by itself.
-    pub(crate) half: Option<fn(&str) -> Option<Half>>,
 }
 
 /// What a stream of `format` is made of.

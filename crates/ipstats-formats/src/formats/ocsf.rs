@@ -14,7 +14,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     recognizes: |keys| keys.has_top("class_uid") || (keys.has_top("activity_id") && keys.has_top("metadata")),
     lists: &[],
     record: |text, reader| json::object::<NetworkActivity<'_>>(text)?.read(reader),
-    half: None,
 };
 
 /// The class Network Activity.

@@ -18,7 +18,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: |text, reader| json::object::<Results<'_>>(text)?.read(reader),
-    half: None,
 };
 
 /// A record of the result log.

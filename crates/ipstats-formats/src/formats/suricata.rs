@@ -5,37 +5,30 @@ use crate::fields::scalar::Scalar;
 use crate::fields::time::Zone;
 use crate::format::Format;
 use crate::formats::JsonFormat;
-use crate::halves::Half;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{self, Outcome, Progress, Reader, Rejected};
 use ipstats_model::{CanonicalIp, Timestamp};
-use memchr::memmem::Finder;
 use serde::Deserialize;
-use std::sync::LazyLock;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Suricata,
     recognizes: |keys| keys.has_top("event_type") && keys.has_top("timestamp"),
     lists: &[],
     record: |text, reader| json::object::<Record<'_>>(text)?.read_within(&Around::default(), reader),
-    half: Some(half),
 };
 
-/// An EVE record. Its `timestamp` is when it was written, which tells no more than which of two records was first, and `host`,
-/// which is not read, is the sensor.
+/// An EVE record. `timestamp`, when the record was written, and `host`, the sensor, are not read.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 pub(super) struct Record<'a> {
     #[serde(borrow)]
     event_type: Scalar<'a>,
     #[serde(borrow)]
-    timestamp: Scalar<'a>,
-    #[serde(borrow)]
-    flow_id: Scalar<'a>,
-    #[serde(borrow)]
     src_ip: Scalar<'a>,
     #[serde(borrow)]
     dest_ip: Scalar<'a>,
+    src_port: Scalar<'a>,
+    dest_port: Scalar<'a>,
     #[serde(borrow)]
     flow: Nested<Flow<'a>>,
     #[serde(borrow)]
@@ -63,24 +56,6 @@ struct Netflow<'a> {
     start: Scalar<'a>,
 }
 
-/// What of a record tells which half of a flow it shows. Most of a `netflow` event does not, and every one is looked at.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-pub(super) struct Direction<'a> {
-    #[serde(borrow)]
-    event_type: Scalar<'a>,
-    #[serde(borrow)]
-    timestamp: Scalar<'a>,
-    #[serde(borrow)]
-    flow_id: Scalar<'a>,
-    #[serde(borrow)]
-    src_ip: Scalar<'a>,
-    #[serde(borrow)]
-    dest_ip: Scalar<'a>,
-    #[serde(borrow)]
-    netflow: Nested<Netflow<'a>>,
-}
-
 /// TCP flags. Of a `netflow` event those of its direction, where the ones that are not set are left out; of a `flow` event
 /// those of each direction, in hexadecimal.
 #[derive(Deserialize, Default, Debug)]
@@ -93,6 +68,9 @@ struct TcpSession<'a> {
     #[serde(borrow)]
     tcp_flags_tc: Scalar<'a>,
 }
+
+/// Ports below this one are assigned to services (RFC 6335).
+const SYSTEM_PORTS_END: i64 = 1024;
 
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -116,20 +94,8 @@ struct Ether<'a> {
     src_macs: Texts<'a>,
 }
 
-/// Whether a record of any layout could be a `netflow` event: looking is cheaper than reading.
-pub(super) fn may_show_half(text: &str) -> bool {
-    static NETFLOW: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("netflow"));
-    NETFLOW.find(text.as_bytes()).is_some()
-}
-
-/// The half of a flow that a `netflow` record shows.
-fn half(text: &str) -> Option<Half> {
-    may_show_half(text).then_some(())?;
-    json::object::<Direction<'_>>(text).ok()?.half(&Around::default())
-}
-
-impl<'a> Record<'a> {
-    /// Records the event if it is a flow that its source opened; answers do not come here.
+impl Record<'_> {
+    /// Records the event if it is a flow that its source opened.
     pub(super) fn read_within(&self, around: &Around, reader: &mut Reader<'_>) -> Outcome {
         let (start, progress) = match self.event_type.needed_text("event_type")? {
             "flow" => self.flow()?,
@@ -152,12 +118,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    pub(super) fn into_direction(self) -> Direction<'a> {
-        let Self { event_type, timestamp, flow_id, src_ip, dest_ip, netflow, .. } = self;
-        Direction { event_type, timestamp, flow_id, src_ip, dest_ip, netflow }
-    }
-
-    fn flow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
+    fn flow(&self) -> Result<(&Scalar<'_>, Progress), Rejected> {
         let flow = self.flow.0.as_ref().ok_or(Malformed::Missing { field: "flow" })?;
         let progress = match flow.state.needed_text("flow.state")? {
             "closed" if self.is_refused() => Progress::Attempted,
@@ -165,22 +126,26 @@ impl<'a> Record<'a> {
             "bypassed" if flow.pkts_toclient.number() == Some(0) => Progress::Attempted,
             "established" | "closed" | "bypassed" => Progress::Opened,
             "new" => Progress::Attempted,
-            _ => return Err(flow.state.is_not("a flow state of Suricata", "flow.state")),
+            _ => return Err(flow.state.is_not("a flow state of Suricata", "flow.state").into()),
         };
         Ok((&flow.start, progress))
     }
 
-    /// The half that started the flow. Its flags tell whether there was an answer: nobody acknowledges what did not come.
-    fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Malformed> {
-        self.flow_id.number().ok_or(Malformed::Missing { field: "flow_id" })?;
+    /// A record of one direction. Its flags show a refused attempt; the ports show which end serves.
+    fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Rejected> {
         let netflow = self.netflow.0.as_ref().ok_or(Malformed::Missing { field: "netflow" })?;
         let is_set = |flag: &Scalar<'_>| flag.flag() == Some(true);
-        let progress = match &self.tcp.0 {
-            Some(tcp) if !is_set(&tcp.syn) => Progress::StartNotSeen,
-            Some(tcp) if !is_set(&tcp.ack) => Progress::Attempted,
-            Some(_) | None => Progress::Opened,
-        };
-        Ok((&netflow.start, progress))
+        match &self.tcp.0 {
+            Some(tcp) if !is_set(&tcp.syn) => return Ok((&netflow.start, Progress::StartNotSeen)),
+            Some(tcp) if !is_set(&tcp.ack) => return Ok((&netflow.start, Progress::Attempted)),
+            Some(_) | None => {}
+        }
+        let is_service = |port: &Scalar<'_>| port.number().map(|port| port < SYSTEM_PORTS_END);
+        match (is_service(&self.src_port), is_service(&self.dest_port)) {
+            (Some(false), Some(true)) => Ok((&netflow.start, Progress::Opened)),
+            (Some(true), Some(false)) => Err(NotAConnection::Inbound.into()),
+            _ => Err(NotAConnection::DirectionUnknown.into()),
+        }
     }
 
     /// Whether a SYN was answered by a reset: Suricata calls such a flow closed as well.
@@ -197,24 +162,6 @@ impl<'a> Record<'a> {
     fn mac(&self) -> Result<Option<&str>, Malformed> {
         let Some(ether) = &self.ether.0 else { return Ok(None) };
         Ok(ether.src_mac.text("ether.src_mac")?.or_else(|| ether.src_macs.iter().next()))
-    }
-}
-
-impl Direction<'_> {
-    /// The half of a flow that a `netflow` event shows; nothing of a `flow` event, which shows both.
-    pub(super) fn half(&self, around: &Around) -> Option<Half> {
-        if !self.event_type.is("netflow") {
-            return None;
-        }
-        let (source, destination) = around.ends(&self.src_ip, &self.dest_ip).ok()?;
-        let netflow = self.netflow.0.as_ref();
-        Some(Half {
-            flow: self.flow_id.number()?,
-            start: netflow.and_then(|netflow| netflow.start.time("start", Zone::Required).ok()),
-            source,
-            destination,
-            written_micros: self.timestamp.micros().unwrap_or_default(),
-        })
     }
 }
 

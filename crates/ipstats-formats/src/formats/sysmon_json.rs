@@ -19,7 +19,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: read,
-    half: None,
 };
 
 /// A Windows event of any of the shapes. NXLog's `EventTime` is local time, and is not read.

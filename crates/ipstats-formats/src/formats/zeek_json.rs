@@ -17,7 +17,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: |text, reader| read(&json::object(text)?, reader),
-    half: None,
 };
 
 /// A record. `_write_ts` is when it was written, not when the connection began, and is not read.

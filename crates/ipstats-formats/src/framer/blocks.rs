@@ -136,7 +136,6 @@ impl Block {
             issues: self.issues,
             records,
             record_bytes_max: limits.line_bytes_max,
-            answers: Vec::new(),
         }
     }
 }

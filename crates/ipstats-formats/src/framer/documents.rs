@@ -247,7 +247,6 @@ impl Documents {
             issues: std::mem::take(&mut self.issues),
             records: Records::JsonObjects(self.format, std::mem::take(&mut self.spans)),
             record_bytes_max: self.limits.line_bytes_max,
-            answers: Vec::new(),
         }
     }
 }

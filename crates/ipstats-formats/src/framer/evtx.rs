@@ -64,7 +64,6 @@ impl EvtxFramer {
                 issues: Vec::new(),
                 records: Records::EvtxChunks,
                 record_bytes_max: CHUNK_BYTES,
-                answers: Vec::new(),
             });
             self.number += chunks;
             self.whole = 0;

@@ -20,7 +20,6 @@ use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
 use crate::formats::JsonFormat;
 use crate::frame::{Frame, Records};
-use crate::halves::Halves;
 use crate::settings::Limits;
 use blocks::{Blocks, Lines};
 use csv::CsvFramer;
@@ -43,7 +42,6 @@ pub struct Framer {
     limits: Limits,
     state: State,
     format: Option<Format>,
-    halves: Halves,
 }
 
 #[derive(Debug)]
@@ -62,12 +60,7 @@ enum State {
 impl Framer {
     /// A framer for one stream that has one of the chosen formats.
     pub fn new(choice: FormatChoice, limits: Limits) -> Self {
-        Self::sharing(choice, limits, Halves::default())
-    }
-
-    /// A framer for a stream that is a piece of a log, with the memory of those who cut its other pieces.
-    pub fn sharing(choice: FormatChoice, limits: Limits, halves: Halves) -> Self {
-        Self { limits, state: State::Recognizing(Recognizer::new(choice)), format: None, halves }
+        Self { limits, state: State::Recognizing(Recognizer::new(choice)), format: None }
     }
 
     /// Takes the next bytes of the stream and appends the frames that are now complete to `frames`.
@@ -75,9 +68,7 @@ impl Framer {
     /// After an error the framer gives no more frames, and every call returns the same error.
     pub fn feed(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         for piece in bytes.chunks(PIECE_BYTES) {
-            let before = frames.len();
             let result = self.piece(piece, frames);
-            self.follow(frames.get_mut(before..).unwrap_or_default());
             self.fuse(result)?;
         }
         Ok(())
@@ -86,7 +77,6 @@ impl Framer {
     /// Appends the whole records at hand to `frames`, for a stream that makes a pause: what is written meanwhile may take
     /// long to fill a frame.
     pub fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        let before = frames.len();
         let result = match &mut self.state {
             State::Recognizing(_) => Ok(()),
             State::Zeek(zeek) => zeek.cut(frames),
@@ -106,7 +96,6 @@ impl Framer {
             }
             State::Failed(error) => Err(error.clone()),
         };
-        self.follow(frames.get_mut(before..).unwrap_or_default());
         self.fuse(result)
     }
 
@@ -140,9 +129,7 @@ impl Framer {
 
     /// The stream is at its end: appends the last frames to `frames`.
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        let before = frames.len();
         let result = self.rest(frames);
-        self.follow(frames.get_mut(before..).unwrap_or_default());
         self.fuse(result)
     }
 
@@ -222,11 +209,6 @@ impl Framer {
         };
         self.format = Some(layout.format());
         self.piece(&window, frames)
-    }
-
-    /// Tells new frames what they need to know of those before them.
-    fn follow(&self, frames: &mut [Frame]) {
-        frames.iter_mut().for_each(|frame| frame.follow(&self.halves));
     }
 
     fn fuse(&mut self, result: Result<(), StreamError>) -> Result<(), StreamError> {

@@ -117,29 +117,6 @@ proptest! {
     }
 }
 
-/// The two halves of a flow in two frames: only the first is a connection.
-#[test]
-fn a_pause_between_two_halves_of_a_flow_does_not_show() {
-    let half = |source: &str, destination: &str| {
-        format!(
-            "{{\"event_type\":\"netflow\",\"timestamp\":\"\",\"flow_id\":1,\"src_ip\":\"{source}\",\
-             \"dest_ip\":\"{destination}\",\"netflow\":{{\"start\":\"2026-11-01T10:00:00Z\"}}}}\n"
-        )
-    };
-    let text = half("10.0.0.1", "10.0.0.2") + &half("10.0.0.2", "10.0.0.1");
-    let expected = ["10.0.0.1 10.0.0.2 2026-11-01T10:00:00Z"];
-    let Read { connections, .. } = read(FormatChoice::Auto, &Settings::default(), text.as_bytes());
-    assert_eq!(connections, expected);
-    let mut stream = Framer::new(FormatChoice::Auto, Limits::default());
-    let mut frames = Vec::new();
-    for line in text.split_inclusive('\n') {
-        stream.feed(line.as_bytes(), &mut frames).unwrap();
-        stream.cut(&mut frames).unwrap();
-    }
-    stream.finish(&mut frames).unwrap();
-    assert_eq!((frames.len(), parsed(&frames).0), (2, expected.map(str::to_owned).to_vec()));
-}
-
 /// A log that is rotated daily says its header again every day: what is kept of it does not grow.
 #[test]
 fn the_header_that_is_kept_is_the_one_in_force() {

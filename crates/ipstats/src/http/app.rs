@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use super::ingest::{SenderState, Senders};
+use super::ingest::Senders;
 use super::public_urls::PublicUrls;
 use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
@@ -200,11 +200,7 @@ impl App {
     /// The configured ingest keys, and what became of the records that came in under each.
     pub fn ingest_accounts(&self) -> Vec<(IngestSource, Arc<Account>)> {
         let snapshot = self.snapshot();
-        snapshot
-            .ingest_sources
-            .iter()
-            .map(|source| (source.clone(), self.senders.of(source).account))
-            .collect()
+        snapshot.ingest_sources.iter().map(|source| (source.clone(), self.senders.of(source))).collect()
     }
 
     /// From now on the service says that it is not ready.
@@ -227,7 +223,7 @@ impl App {
     }
 
     /// What is kept of the sender with the key of `source`.
-    pub(super) fn sender(&self, source: &IngestSource) -> SenderState {
+    pub(super) fn sender(&self, source: &IngestSource) -> Arc<Account> {
         self.senders.of(source)
     }
 

@@ -3,7 +3,7 @@
 use super::sink::Sink;
 use super::upload::{BATCH_ROWS_MAX, UploadReport, add};
 use crate::store::StoreError;
-use ipstats_formats::{FormatChoice, Halves, LooseRecords, Malformed, Settings};
+use ipstats_formats::{FormatChoice, LooseRecords, Malformed, Settings};
 use ipstats_model::Batch;
 
 /// Records what one request delivers. Memory: one record, one batch.
@@ -18,12 +18,7 @@ pub struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// A delivery of records that have formats of `choice`.
     pub fn new(choice: FormatChoice, settings: &'a Settings, sink: &'a dyn Sink) -> Self {
-        Self::sharing(choice, Halves::default(), settings, sink)
-    }
-
-    /// A delivery of records of a log, with what is remembered of that log.
-    pub fn sharing(choice: FormatChoice, halves: Halves, settings: &'a Settings, sink: &'a dyn Sink) -> Self {
-        let records = LooseRecords::sharing(choice, halves);
+        let records = LooseRecords::new(choice);
         Self { settings, sink, records, batch: Batch::new(), report: UploadReport::default() }
     }
 

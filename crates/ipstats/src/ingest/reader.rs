@@ -4,14 +4,12 @@ use super::lines::Lines;
 use super::pipeline::{Shared, SourceFrame};
 use super::queue::Closed;
 use super::source::{Source, SourceError};
-use ipstats_formats::{Frame, Framer, Halves, StreamError};
+use ipstats_formats::{Frame, Framer, StreamError};
 use std::sync::Arc;
 
 /// Reads one log after the other; owned by its thread.
 pub(super) struct Reader {
     shared: Arc<Shared>,
-    /// All logs of an import are taken for pieces of one.
-    halves: Halves,
 }
 
 /// Why a log is not read on.
@@ -24,7 +22,7 @@ enum Stopped {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, halves: Halves::default() }
+        Self { shared }
     }
 
     /// Reads all of them, and reports on each.
@@ -43,7 +41,7 @@ impl Reader {
     fn read(&self, position: usize, source: &Source) -> Result<(), Stopped> {
         let (compression, mut log) = source.open(&self.shared.progress)?;
         let (format, limits) = (self.shared.format, self.shared.settings.limits);
-        let mut framer = Framer::sharing(format, limits, self.halves.clone());
+        let mut framer = Framer::new(format, limits);
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {

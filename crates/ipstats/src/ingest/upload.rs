@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::sink::Sink;
 use super::source::SourceError;
 use crate::store::StoreError;
-use ipstats_formats::{FormatChoice, Frame, Framer, Halves, Settings, StreamError, Tally};
+use ipstats_formats::{FormatChoice, Frame, Framer, Settings, StreamError, Tally};
 use ipstats_model::{Batch, Recorded};
 use std::io::{self, Read};
 
@@ -108,17 +108,16 @@ impl UploadError {
     }
 }
 
-/// Records the whole of `log`, a piece of one of which `halves` are remembered; returns when all of it is durable. An empty log
-/// is fine: there was nothing to tell. The report is about what was read, also where that is not all.
+/// Records the whole of `log`; returns when all of it is durable. An empty log is not an error. The report covers what was
+/// read, also where that is only a part.
 pub fn upload(
     log: impl Read + Send + 'static,
-    halves: Halves,
     plan: &UploadPlan,
     sink: &impl Sink,
 ) -> (UploadReport, Result<(), UploadError>) {
     let head = Head::new(plan.format);
     let mut upload = Upload { plan, sink, head, batch: Batch::new(), report: UploadReport::default() };
-    let read = upload.read(log, halves);
+    let read = upload.read(log);
     let recorded = upload.record();
     let tally = &upload.report.tally;
     if tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read)) {
@@ -153,12 +152,12 @@ struct Upload<'a, S> {
 }
 
 impl<S: Sink> Upload<'_, S> {
-    fn read(&mut self, log: impl Read + Send + 'static, halves: Halves) -> Result<(), UploadError> {
+    fn read(&mut self, log: impl Read + Send + 'static) -> Result<(), UploadError> {
         let bytes_max = self.plan.bytes_max;
         let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
             .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
         let UploadPlan { format, settings, .. } = self.plan;
-        let mut framer = Framer::sharing(*format, settings.limits, halves);
+        let mut framer = Framer::new(*format, settings.limits);
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {
@@ -246,13 +245,12 @@ mod tests {
         let zstd = zstd::encode_all(&lines(7)[..], 1).unwrap();
         for log in [lines(7), zstd, lines(7).trim_ascii_end().to_vec()] {
             let kept = Kept::default();
-            let (report, end) = upload(Cursor::new(log), Halves::default(), &plan(1000), &kept);
+            let (report, end) = upload(Cursor::new(log), &plan(1000), &kept);
             end.unwrap();
             assert_eq!((report.recorded.counted, report.tally.records()), (7, 7));
             assert_eq!(kept.0.lock().len(), 7);
         }
-        let (nothing, end) =
-            upload(Cursor::new(Vec::new()), Halves::default(), &plan(1000), &Kept::default());
+        let (nothing, end) = upload(Cursor::new(Vec::new()), &plan(1000), &Kept::default());
         end.unwrap();
         assert_eq!(nothing.tally.records(), 0);
     }
@@ -261,14 +259,13 @@ mod tests {
     fn what_comes_before_the_limit_or_the_cut_is_recorded() {
         let kept = Kept::default();
         let bomb = zstd::encode_all(&lines(100).repeat(1000)[..], 1).unwrap();
-        let error = upload(Cursor::new(bomb), Halves::default(), &plan(1 << 20), &kept).1.unwrap_err();
+        let error = upload(Cursor::new(bomb), &plan(1 << 20), &kept).1.unwrap_err();
         assert!(matches!(error, UploadError::TooLarge { bytes_max: 1_048_576 }), "{error}");
         assert!(!kept.0.lock().is_empty());
 
         let mut cut = zstd::encode_all(&lines(9)[..], 1).unwrap();
         cut.truncate(cut.len() - 1);
-        let error =
-            upload(Cursor::new(cut), Halves::default(), &plan(1 << 20), &Kept::default()).1.unwrap_err();
+        let error = upload(Cursor::new(cut), &plan(1 << 20), &Kept::default()).1.unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Truncated(_))), "{error}");
         let message = error.to_string();
         assert!(message.contains("send the complete log again") && !message.contains("import"), "{message}");
@@ -278,7 +275,7 @@ mod tests {
     fn a_log_of_another_format_is_named() {
         let looks_like = |format: &str, log: Vec<u8>| {
             let plan = UploadPlan { format: format.parse().unwrap(), ..plan(1 << 20) };
-            upload(Cursor::new(log), Halves::default(), &plan, &Kept::default()).0.other_format
+            upload(Cursor::new(log), &plan, &Kept::default()).0.other_format
         };
         let other = looks_like("csv", lines(3)).unwrap();
         assert_eq!(other.about("the log"), "nothing of the log was counted as csv: it looks like ndjson");
@@ -294,9 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_no_log_is_refused() {
-        let error = upload(Cursor::new(b"hello\nworld\n"), Halves::default(), &plan(1000), &Kept::default())
-            .1
-            .unwrap_err();
+        let error = upload(Cursor::new(b"hello\nworld\n"), &plan(1000), &Kept::default()).1.unwrap_err();
         assert!(matches!(error, UploadError::Source(SourceError::Content(_))), "{error}");
         let message = error.to_string();
         assert!(message.ends_with("csv) in the path") && !message.contains("--format"), "{message}");

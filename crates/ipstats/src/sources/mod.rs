@@ -34,7 +34,6 @@ use crate::clock::Clock;
 use crate::config::{Endpoint, SourceEntry, SourceKind};
 use crate::ingest::Stop;
 use crate::store::Store;
-use ipstats_formats::Halves;
 use netflow::Netflow;
 use recorder::Recorder;
 use std::io;
@@ -49,8 +48,6 @@ pub struct Sources {
     board: Board,
     store: Arc<Store>,
     data_clock: Clock,
-    /// Of the logs of all sources; outlives a source that is configured anew.
-    halves: Halves,
 }
 
 /// What another configuration takes, before anything of it is in force. Dropped, it changes nothing.
@@ -92,8 +89,7 @@ pub struct AddressError {
 impl Sources {
     /// No sources yet, over `store`; `data_clock` says which time it is when records arrive.
     pub fn new(store: Arc<Store>, data_clock: Clock) -> Self {
-        let halves = Halves::default();
-        Self { running: Vec::new(), board: Board::default(), store, data_clock, halves }
+        Self { running: Vec::new(), board: Board::default(), store, data_clock }
     }
 
     /// What there is to see of the sources, now and later.
@@ -160,7 +156,6 @@ impl Sources {
             Arc::clone(&self.store),
             entry,
             self.data_clock.clone(),
-            &self.halves,
             Arc::clone(&account),
             stop.clone(),
         );
@@ -183,7 +178,7 @@ impl Sources {
                     recorder.trouble("this ipstats was built without the feature `kafka`");
                 }
                 SourceKind::Syslog(listening) => {
-                    let syslog = Syslog::new(format, recorder.halves().clone());
+                    let syslog = Syslog::new(format);
                     listen::listen(&listening, syslog, recorder);
                 }
                 SourceKind::Netflow(listening) => listen::listen(&listening, Netflow::default(), recorder),

@@ -3,9 +3,9 @@
 use super::account::{Account, Backlog};
 use crate::clock::Clock;
 use crate::config::SourceEntry;
-use crate::ingest::{Bringer, LogMemory, Stop};
+use crate::ingest::Stop;
 use crate::store::{Store, StoreError};
-use ipstats_formats::{Aliases, Frame, Halves, Openings, Settings, Tally};
+use ipstats_formats::{Aliases, Frame, Settings, Tally};
 use ipstats_model::{Batch, Organization, Recorded, Timestamp};
 use std::sync::Arc;
 use std::thread;
@@ -27,7 +27,6 @@ pub(super) struct Recorder {
     organization: Organization,
     settings: Settings,
     data_clock: Clock,
-    log: LogMemory,
     account: Arc<Account>,
     stop: Stop,
     batch: Batch,
@@ -43,7 +42,6 @@ impl Recorder {
         store: Arc<Store>,
         entry: &SourceEntry,
         data_clock: Clock,
-        halves: &Halves,
         account: Arc<Account>,
         stop: Stop,
     ) -> Self {
@@ -53,7 +51,6 @@ impl Recorder {
             organization: entry.organization,
             settings: entry.settings.clone(),
             data_clock,
-            log: LogMemory::new(halves, Bringer::Source, entry.organization, &entry.name),
             account,
             stop,
             batch: Batch::new(),
@@ -64,11 +61,6 @@ impl Recorder {
     /// How records are read.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// What is remembered of the log that this source brings.
-    pub(super) const fn halves(&self) -> &Halves {
-        self.log.halves()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -137,16 +129,9 @@ impl Recorder {
         Ok(())
     }
 
-    /// Makes everything that was taken durable, for a source that has no checkpoints.
-    pub(super) fn save(&mut self) -> Result<(), Stopped> {
-        self.flush()?;
-        self.set_checkpoints(&[])
-    }
-
-    /// The checkpoints of this source, by what follows its name. What was known of its log is remembered from then on.
+    /// The checkpoints of this source, by what follows its name.
     pub(super) fn checkpoints(&mut self) -> Result<Vec<(String, Vec<u8>)>, Stopped> {
         let mut kept = self.until_accepted(|this| this.store.checkpoints_here(this.organization))?;
-        self.log.recall_from(&kept);
         let prefix = self.checkpoint_name("");
         kept.retain_mut(|(name, _)| match name.strip_prefix(&prefix) {
             Some(rest) => {
@@ -158,25 +143,20 @@ impl Recorder {
         Ok(kept)
     }
 
-    /// Writes checkpoints of this source, and what is to be remembered of its log; to be called when what they cover was
-    /// flushed.
+    /// Writes checkpoints of this source; to be called after what they cover was flushed.
     pub(super) fn set_checkpoints(
         &mut self,
         checkpoints: &[(String, Option<Vec<u8>>)],
     ) -> Result<(), Stopped> {
-        let news = self.log.news(self.log.halves());
-        let openings = news.as_ref().map(Openings::encode);
         let named: Vec<_> = checkpoints.iter().map(|(name, _)| self.checkpoint_name(name)).collect();
-        let mut checkpoints: Vec<_> = named
+        let checkpoints: Vec<_> = named
             .iter()
             .zip(checkpoints)
             .map(|(name, (_, position))| (name.as_str(), position.as_deref()))
             .collect();
-        checkpoints.extend(openings.as_deref().map(|openings| (self.log.checkpoint(), Some(openings))));
         if !checkpoints.is_empty() {
             self.until_accepted(|this| this.store.set_checkpoints_here(this.organization, &checkpoints))?;
         }
-        news.into_iter().for_each(|news| self.log.is_kept(news));
         Ok(())
     }
 

@@ -4,22 +4,20 @@
 //! event: devices send all they log.
 
 use super::listen::{Parcel, Protocol, Received};
-use ipstats_formats::{FormatChoice, Halves, LooseRecords, Settings, Tally, syslog};
+use ipstats_formats::{FormatChoice, LooseRecords, Settings, Tally, syslog};
 use ipstats_model::Batch;
 use std::collections::HashMap;
 
 /// Reads messages; a connection has a table of its own, which ends with it.
 pub(super) struct Syslog {
     format: FormatChoice,
-    halves: Halves,
     datagrams: LooseRecords,
     connections: HashMap<u64, LooseRecords>,
 }
 
 impl Syslog {
-    pub(super) fn new(format: FormatChoice, halves: Halves) -> Self {
-        let datagrams = LooseRecords::sharing(format, halves.clone());
-        Self { format, halves, datagrams, connections: HashMap::new() }
+    pub(super) fn new(format: FormatChoice) -> Self {
+        Self { format, datagrams: LooseRecords::new(format), connections: HashMap::new() }
     }
 }
 
@@ -27,10 +25,7 @@ impl Protocol for Syslog {
     fn read(&mut self, parcel: &Parcel, settings: &Settings, batch: &mut Batch, tally: &mut Tally) {
         let records = match parcel.connection {
             None => &mut self.datagrams,
-            Some(number) => self
-                .connections
-                .entry(number)
-                .or_insert_with(|| LooseRecords::sharing(self.format, self.halves.clone())),
+            Some(number) => self.connections.entry(number).or_insert_with(|| LooseRecords::new(self.format)),
         };
         for (_, received) in parcel.messages() {
             match received {

@@ -24,12 +24,10 @@ mod issued;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kill;
-mod kill_halves;
 mod kill_serve;
 mod leases;
 mod listen;
 mod logs;
-mod netflow_log;
 mod oidc_provider;
 mod openapi;
 mod otlp_request;

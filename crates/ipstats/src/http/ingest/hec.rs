@@ -104,8 +104,7 @@ async fn raw(
     body: Body,
 ) -> Result<Json<HecAnswer>, HecError> {
     let plan = raw_plan(&source, &headers)?;
-    let (report, end) =
-        load(&app, &source, body, move |log, _, sink, halves| upload(log, halves, &plan, sink)).await?;
+    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
     end.map_err(ApiError::from)?;
     if report.tally.records() == 0 { Err(HecError::NoData) } else { Ok(Json(success(&app, &uri, &headers))) }
 }

@@ -6,38 +6,34 @@ use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ingest::envelope::DecodedBody;
-use crate::ingest::{
-    Delivery, Encodings, LogMemory, OtherFormat, SourceError, StoreSink, UploadError, UploadReport,
-};
+use crate::ingest::{Delivery, Encodings, OtherFormat, SourceError, StoreSink, UploadError, UploadReport};
 use crate::metrics::Metrics;
 use crate::sources::Account;
 use crate::store::Store;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use ipstats_formats::Halves;
-use parking_lot::Mutex;
 use std::pin::pin;
 use std::sync::Arc;
 
 /// What became of a body, and what came of reading it.
 pub(super) type Outcome<T> = (UploadReport, Result<T, UploadError>);
 
-/// Lets `work` read `body` on a thread where it may block, with what is remembered of the key's log, and tells the key's
-/// account. It goes on to its end even if the client goes away.
+/// Lets `work` read `body` on a thread where it may block, and adds the outcome to the key's statistics. The work continues to
+/// its end even if the client disconnects.
 pub(super) async fn load<T: Send + 'static>(
     app: &App,
     source: &Arc<IngestSource>,
     body: Body,
-    work: impl FnOnce(BodyReader, &IngestSource, &StoreSink<'_>, Halves) -> Outcome<T> + Send + 'static,
+    work: impl FnOnce(BodyReader, &IngestSource, &StoreSink<'_>) -> Outcome<T> + Send + 'static,
 ) -> Result<Outcome<T>, ApiError> {
     let (writer, reader) = pipe();
-    let (source, clock, sender) = (Arc::clone(source), app.data_clock.clone(), app.sender(source));
+    let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.sender(source));
     let organization = source.organization;
     let work = move |store: &Store| {
         let sink = StoreSink { store, organization, clock };
-        let (report, end) = remembering(&sender.log, store, |halves| work(reader, &source, &sink, halves));
-        tell(&sender.account, &source, &report, end.as_ref().err());
+        let (report, end) = work(reader, &source, &sink);
+        tell(&account, &source, &report, end.as_ref().err());
         (report, end)
     };
     let mut load = pin!(app.store.load(organization, work));
@@ -51,27 +47,6 @@ pub(super) async fn load<T: Send + 'static>(
     Ok((report, end))
 }
 
-/// Lets `read` read a piece of `log`. What is to be remembered of it is durable afterwards, if its connections are.
-fn remembering<T>(
-    log: &Mutex<LogMemory>,
-    store: &Store,
-    read: impl FnOnce(Halves) -> Outcome<T>,
-) -> Outcome<T> {
-    let halves = {
-        let mut log = log.lock();
-        if let Err(error) = log.recall(store) {
-            return (UploadReport::default(), Err(error.into()));
-        }
-        log.halves().of_another_reader()
-    };
-    let (report, end) = read(halves.clone());
-    if let Err(UploadError::Record(_)) = end {
-        return (report, end);
-    }
-    let kept = log.lock().keep(&halves, store);
-    (report, kept.map_err(UploadError::Record).and(end))
-}
-
 /// As [`load`], for a body of records in envelopes, at most `bytes_max` long when it is decoded.
 pub(super) async fn deliver<T: Send + 'static>(
     app: &App,
@@ -81,8 +56,8 @@ pub(super) async fn deliver<T: Send + 'static>(
     bytes_max: u64,
     unwrap: impl FnOnce(DecodedBody, &mut Delivery<'_>) -> Result<T, UploadError> + Send + 'static,
 ) -> Result<(UploadReport, T), ApiError> {
-    let (report, end) = load(app, source, body, move |reader, source, sink, halves| {
-        let mut delivery = Delivery::sharing(source.format, halves, &source.settings, sink);
+    let (report, end) = load(app, source, body, move |reader, source, sink| {
+        let mut delivery = Delivery::new(source.format, &source.settings, sink);
         let done =
             DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));
         // Also what came before an error: it need not come again.

@@ -8,8 +8,7 @@
 //! | `otlp` | `POST /v1/logs`: OpenTelemetry over HTTP |
 //!
 //! What they have in common: an ingest key says whose log it is (`key`), the body is read, decoded and recorded as it
-//! arrives by one thread of a bounded pool (`load`), and what is kept of the sender is the account of what became of it, and
-//! what its next piece may need (`senders`).
+//! arrives by one thread of a bounded pool (`load`), and statistics are kept for each key (`senders`).
 //!
 //! Invariants:
 //! - Success is answered only when everything that is not malformed is durable.
@@ -27,7 +26,7 @@ pub(super) mod plain;
 mod senders;
 
 pub(super) use key::KeyRefused;
-pub(super) use senders::{SenderState, Senders};
+pub(super) use senders::Senders;
 
 use super::app::App;
 use super::error::ApiError;

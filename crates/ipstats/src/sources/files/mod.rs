@@ -113,7 +113,7 @@ impl Follower<'_> {
 
     /// Looks at every file once; whether there was anything new.
     fn round(&mut self, found: &HashMap<Identity, Version>, reach: Reach) -> Result<bool, Stopped> {
-        let order = self.order(found);
+        let order: Vec<_> = self.files.keys().copied().collect();
         let (mut progressed, mut unsaved_bytes) = (false, 0);
         self.note_backlog(found);
         for identity in order {
@@ -137,19 +137,6 @@ impl Follower<'_> {
         self.drop_ended()?;
         self.note_backlog(found);
         Ok(progressed)
-    }
-
-    /// The files in the order in which they were written, as far as is known: a log goes on in the next.
-    fn order(&self, found: &HashMap<Identity, Version>) -> Vec<Identity> {
-        // One without a name any more was left before. Into one that was empty somebody may have begun to write since, when
-        // those before it had more than was seen: its turn is the next.
-        let is_begun = |version: &&Version| version.length > 0;
-        let mut order: Vec<_> = self.files.keys().map(|identity| (found.get(identity), *identity)).collect();
-        order.retain(|(version, _)| version.as_ref().is_none_or(is_begun));
-        order.sort_unstable_by_key(|(version, identity)| {
-            (version.map(|version| version.modified()), *identity)
-        });
-        order.into_iter().map(|(_, identity)| identity).collect()
     }
 
     /// Notes how much of the files that were found is still to be read.
@@ -234,8 +221,7 @@ impl Follower<'_> {
             } else if self.files.len() < FILES_MAX {
                 let begin = kept.remove(&identity.name());
                 let limits = self.recorder.settings().limits;
-                let halves = self.recorder.halves().of_another_piece();
-                let reading = Reading { choice: self.format, limits, halves, begin };
+                let reading = Reading { choice: self.format, limits, begin };
                 self.files.insert(identity, Followed::new(identity, path, reading));
             } else {
                 self.troubles.push(format!("more than {FILES_MAX} files match: move old logs away"));

@@ -176,7 +176,7 @@ impl<P: Protocol> Intake<P> {
         while let Next::Parcel(parcel) = self.next(end) {
             self.read(&parcel)?;
         }
-        self.recorder.save()
+        self.recorder.flush()
     }
 
     /// Reads what arrives from the first record on until it has to be durable, and makes it so.
@@ -192,7 +192,7 @@ impl<P: Protocol> Intake<P> {
                 break;
             }
         }
-        self.recorder.save()?;
+        self.recorder.flush()?;
         self.look_at_drops();
         Ok(())
     }

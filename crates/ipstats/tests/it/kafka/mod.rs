@@ -4,7 +4,6 @@ mod broker;
 mod front;
 
 use crate::cli::model::{Connection, Model};
-use crate::netflow_log::NetflowLog;
 use crate::service::Service;
 use crate::site::{NOW, Site, log};
 use broker::Broker;
@@ -84,26 +83,6 @@ fn every_partition_is_read_and_a_kill_loses_nothing() {
     let service = reader.serve();
     reader.settle(&service);
     assert_eq!(service.stop().status.code(), Some(0));
-}
-
-#[test]
-fn halves_of_flows_are_known_across_kills() {
-    let Some(broker) = Broker::start() else { return };
-    broker.create(TOPIC, 1);
-    let (mut reader, log) = (Reader::of_broker(&broker), NetflowLog::new(150));
-    for (round, records) in (0..).zip(log.records.chunks(20)) {
-        let service = reader.serve();
-        for record in records {
-            broker.produce(TOPIC, 0, vec![record.clone()]);
-        }
-        thread::sleep(Duration::from_millis(round * 53 % 300));
-        service.end("KILL");
-    }
-    reader.sent = log.model.clone();
-    let service = reader.serve();
-    reader.settle(&service);
-    assert_eq!(service.stop().status.code(), Some(0));
-    log.check(&reader.site);
 }
 
 #[test]

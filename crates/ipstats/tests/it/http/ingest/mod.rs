@@ -2,7 +2,6 @@
 
 mod accounts;
 mod elastic;
-mod halves;
 mod hec;
 mod hostile;
 mod otlp;
