@@ -1,7 +1,7 @@
 //! Syslog. The first byte chooses the size of the pieces and the longest message.
 
 use ipstats_formats::syslog::{Cut, Messages, record};
-use ipstats_formats::{FormatChoice, LooseRecords, Settings, Tally};
+use ipstats_formats::{FormatChoice, RecordReader, Settings, Tally};
 use ipstats_model::Batch;
 
 /// A connection in pieces brings what it brings whole, and the record of any message is read.
@@ -10,8 +10,8 @@ pub fn syslog(data: &[u8]) {
     let bytes_max = if *knob < 128 { 1 << 18 } else { 32 };
     let whole = messages(stream, stream.len().max(1), bytes_max);
     assert_eq!(messages(stream, usize::from(knob % 32) + 1, bytes_max), whole);
-    let (mut records, mut batch, mut tally) =
-        (LooseRecords::new(FormatChoice::Auto), Batch::new(), Tally::default());
+    let mut records = RecordReader::new(FormatChoice::Auto, &Settings::default());
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
     for message in whole.iter().flatten() {
         if let Some(record) = record(message) {
             let _ = records.read(record, &Settings::default(), &mut batch, &mut tally);

@@ -1,6 +1,7 @@
 //! The formats by name, and the choice an operator makes among them.
 
-use crate::formats::{Grammar, grammar};
+use crate::formats::grammar;
+use crate::grammar::Grammar;
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,6 +50,8 @@ pub enum FormatChoice {
     Mde,
     /// Sysmon event 3, JSON or EVTX.
     Sysmon,
+    /// Any format of JSON records.
+    Json,
     /// This format and no other.
     Exactly(Format),
 }
@@ -117,7 +120,9 @@ impl Format {
 impl FormatChoice {
     /// All choices, the general ones first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Auto, Self::Zeek, Self::Mde, Self::Sysmon].into_iter().chain(Format::ALL.map(Self::Exactly))
+        [Self::Auto, Self::Zeek, Self::Mde, Self::Sysmon, Self::Json]
+            .into_iter()
+            .chain(Format::ALL.map(Self::Exactly))
     }
 
     /// The names of all choices, in the order of [`all`](Self::all).
@@ -132,6 +137,7 @@ impl FormatChoice {
             Self::Zeek => "zeek",
             Self::Mde => "mde",
             Self::Sysmon => "sysmon",
+            Self::Json => "json",
             Self::Exactly(format) => format.name(),
         }
     }
@@ -145,6 +151,7 @@ impl FormatChoice {
                 matches!(format, Format::MdeStreaming | Format::MdeHuntingCsv | Format::MdeHuntingJson)
             }
             Self::Sysmon => matches!(format, Format::SysmonJson | Format::SysmonEvtx),
+            Self::Json => matches!(grammar(format), Grammar::Json(_)),
             Self::Exactly(only) => only == format,
         }
     }
@@ -203,7 +210,7 @@ mod tests {
         }
         let error = "conn".parse::<FormatChoice>().unwrap_err().to_string();
         assert!(
-            error.starts_with("\"conn\" is not a format; known are auto, zeek, mde, sysmon, zeek-tsv"),
+            error.starts_with("\"conn\" is not a format; known are auto, zeek, mde, sysmon, json, zeek-tsv"),
             "{error}"
         );
     }

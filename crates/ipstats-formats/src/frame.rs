@@ -2,9 +2,11 @@
 
 use crate::fields::csv::{self, RowScanner};
 use crate::fields::scalar::Scalar;
-use crate::formats::{CsvFormat, JsonFormat, evtx, vpc_flow, zeek_tsv};
+use crate::formats::{evtx, vpc_flow, zeek_tsv};
+use crate::grammar::CsvFormat;
 use crate::outcome::Malformed;
-use crate::reader::{Outcome, Reader};
+use crate::reader::{Outcome, Reader, Rules};
+use crate::record::Records;
 use crate::settings::Settings;
 use crate::tally::{Issue, Tally};
 use ipstats_model::Batch;
@@ -20,14 +22,14 @@ pub struct Frame {
     pub(crate) first_line: u64,
     /// Records that were found malformed while the stream was cut, and are not in `bytes`.
     pub(crate) issues: Vec<Issue>,
-    pub(crate) records: Records,
+    pub(crate) content: Content,
     /// Longest record, in bytes.
     pub(crate) record_bytes_max: usize,
 }
 
 /// What the bytes of a frame are.
 #[derive(Debug)]
-pub(crate) enum Records {
+pub(crate) enum Content {
     /// None: the frame only tells of issues.
     Nothing,
     /// Rows of a Zeek log, one a line.
@@ -39,9 +41,9 @@ pub(crate) enum Records {
     /// Rows of CSV.
     CsvRows(Arc<CsvTable>),
     /// JSON objects, one a line.
-    JsonLines(&'static JsonFormat),
-    /// JSON objects, one behind the other.
-    JsonObjects(&'static JsonFormat, Vec<Span>),
+    JsonLines(Records),
+    /// JSON objects, one after the other.
+    JsonObjects(Records, Vec<Span>),
 }
 
 /// The header of a CSV stream.
@@ -67,32 +69,34 @@ impl Frame {
         for issue in &self.issues {
             tally.malformed_at(issue.line, issue.problem.clone());
         }
-        let reader = &mut Reader::new(settings, batch, tally);
-        match &self.records {
-            Records::Nothing => {}
-            Records::ZeekRows(columns) => {
+        let rules = Rules::new(settings);
+        let reader = &mut Reader::new(settings, &rules, batch, tally);
+        match &self.content {
+            Content::Nothing => {}
+            Content::ZeekRows(columns) => {
                 self.lines(reader, is_indented_header, |line, reader| columns.read(line, reader));
             }
-            Records::VpcFlowRows(columns) => {
+            Content::VpcFlowRows(columns) => {
                 self.lines(reader, is_blank, |line, reader| columns.read(line, reader));
             }
-            Records::EvtxChunks => {
+            Content::EvtxChunks => {
                 for (number, chunk) in (self.first_line..).zip(self.bytes.chunks(evtx::CHUNK_BYTES)) {
                     evtx::read_chunk(chunk, number, reader);
                 }
             }
-            Records::JsonLines(format) | Records::JsonObjects(format, _) => {
+            Content::JsonLines(records) | Content::JsonObjects(records, _) => {
+                let mut records = records.clone();
                 self.json_records(|line, record| {
-                    reader.record(line, |reader| json_object(format, record?, reader));
+                    reader.record(line, |reader| records.read(record?, reader));
                 });
             }
-            Records::CsvRows(table) => self.rows(table, reader),
+            Content::CsvRows(table) => self.rows(table, reader),
         }
     }
 
     /// A frame that only tells of issues.
     pub(crate) fn of_issues(issues: Vec<Issue>) -> Self {
-        Self { bytes: Vec::new(), first_line: 0, issues, records: Records::Nothing, record_bytes_max: 0 }
+        Self { bytes: Vec::new(), first_line: 0, issues, content: Content::Nothing, record_bytes_max: 0 }
     }
 
     /// Size of the records, in bytes.
@@ -102,23 +106,23 @@ impl Frame {
 
     /// Gives each JSON record with the line it starts on.
     fn json_records(&self, mut give: impl FnMut(u64, Result<&[u8], Malformed>)) {
-        match &self.records {
-            Records::JsonLines(_) => self.whole_lines(|number, line| match line {
+        match &self.content {
+            Content::JsonLines(_) => self.whole_lines(|number, line| match line {
                 Ok(line) if is_blank(line) => {}
                 line => give(number, line),
             }),
-            Records::JsonObjects(_, spans) => {
+            Content::JsonObjects(_, spans) => {
                 let mut start = 0;
                 for span in spans {
                     give(span.line, Ok(self.bytes.get(start..span.end).unwrap_or_default()));
                     start = span.end;
                 }
             }
-            Records::Nothing
-            | Records::ZeekRows(_)
-            | Records::VpcFlowRows(_)
-            | Records::EvtxChunks
-            | Records::CsvRows(_) => {}
+            Content::Nothing
+            | Content::ZeekRows(_)
+            | Content::VpcFlowRows(_)
+            | Content::EvtxChunks
+            | Content::CsvRows(_) => {}
         }
     }
 
@@ -196,11 +200,6 @@ impl CsvTable {
         }
         (self.format.row)(&cells, reader)
     }
-}
-
-fn json_object(format: &JsonFormat, object: &[u8], reader: &mut Reader<'_>) -> Outcome {
-    let text = str::from_utf8(object).map_err(|_| Malformed::NotUtf8)?;
-    (format.record)(text, reader)
 }
 
 fn is_blank(line: &[u8]) -> bool {

@@ -7,8 +7,9 @@
 //! | module | owns |
 //! |---|---|
 //! | `aliases` | which device had which address when, from DHCP |
-//! | `framer` | recognizing a format, and where records start and end |
-//! | `loose` | records that arrive one by one, in the envelopes of shippers |
+//! | `stream`, `detect`, `framing` | a stream: its layout, and where its records start and end |
+//! | `record`, `envelope` | one record: recognizing it, and taking it out of the envelopes of shippers |
+//! | `grammar` | what a format is made of |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
@@ -24,17 +25,22 @@
 //! Architecture Invariant: memory is bounded by the limits, whatever the bytes are.
 
 mod aliases;
+mod detect;
+mod envelope;
 mod error;
 mod fields;
 mod format;
 mod formats;
 mod frame;
-mod framer;
-mod loose;
+mod framing;
+mod grammar;
+mod json_keys;
 pub mod netflow;
 mod outcome;
 mod reader;
+mod record;
 mod settings;
+mod stream;
 pub mod syslog;
 mod tally;
 
@@ -42,8 +48,8 @@ pub use aliases::{AliasBy, AliasReport, Aliases, LeaseLog};
 pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;
-pub use framer::Framer;
-pub use loose::LooseRecords;
 pub use outcome::{Malformed, NotAConnection};
+pub use record::RecordReader;
 pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};
+pub use stream::Framer;
 pub use tally::{Issue, Tally};

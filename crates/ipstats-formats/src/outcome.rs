@@ -64,6 +64,12 @@ pub enum Malformed {
         /// What is wrong with it.
         reason: String,
     },
+    /// A row of a table whose columns are not known.
+    #[error(
+        "a row of a table without its header: name its columns (columns = [\"ts\", \"uid\", …] of the key or the source), send \
+         the #fields line before it, or write the log as JSON"
+    )]
+    NoColumns,
     /// The row does not have the columns of its header.
     #[error("{found} columns where the header has {expected}")]
     Columns {

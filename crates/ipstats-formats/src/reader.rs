@@ -1,6 +1,8 @@
 //! The rules all formats share: who the device is, which end is internal, and where a record ends up.
 
 use crate::fields::networks::Networks;
+use crate::formats::zeek_tsv;
+use crate::frame::Frame;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
 use crate::tally::Tally;
@@ -10,13 +12,23 @@ use ipstats_model::{Batch, CanonicalIp, Organization, Timestamp};
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     settings: &'a Settings,
-    internal: Networks,
+    rules: &'a Rules,
     batch: &'a mut Batch,
     tally: &'a mut Tally,
     /// Holds a device name while it is put together.
     device: String,
-    /// The line the record at hand starts on.
+    /// The line the current record starts on.
     line: u64,
+    /// What is wrong with the first malformed record.
+    problem: Option<Malformed>,
+}
+
+/// Settings in the form in which records are checked against them; building them costs as much as reading a record.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    internal: Networks,
+    /// Columns of Zeek rows that arrive as text without a header.
+    columns: Option<zeek_tsv::Columns>,
 }
 
 /// What became of a record: `Ok` is a connection in the batch.
@@ -27,6 +39,8 @@ pub(crate) type Outcome = Result<(), Rejected>;
 pub(crate) enum Rejected {
     NotAConnection(NotAConnection),
     Malformed(Malformed),
+    /// Its parts were counted one by one.
+    Counted,
 }
 
 /// How far a connection got.
@@ -56,31 +70,43 @@ pub(crate) struct Flow<'a> {
     pub(crate) progress: Progress,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(settings: &'a Settings, batch: &'a mut Batch, tally: &'a mut Tally) -> Self {
+impl Rules {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let internal = Networks::new(&settings.internal_networks);
-        Self { settings, internal, batch, tally, device: String::new(), line: 0 }
+        Self { internal, columns: zeek_tsv::Columns::named(&settings.columns) }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A reader by `rules`, which are those of `settings`.
+    pub(crate) const fn new(
+        settings: &'a Settings,
+        rules: &'a Rules,
+        batch: &'a mut Batch,
+        tally: &'a mut Tally,
+    ) -> Self {
+        Self { settings, rules, batch, tally, device: String::new(), line: 0, problem: None }
     }
 
     /// Reads the record that starts on `line`, and counts its outcome.
     pub(crate) fn record(&mut self, line: u64, read: impl FnOnce(&mut Self) -> Outcome) {
         self.line = line;
         let outcome = read(self);
-        self.settle(outcome);
+        self.count(outcome);
     }
 
     /// Reads each row of a record that holds several, which count one by one. One without any is another event.
     pub(crate) fn each<T>(
         &mut self,
         rows: impl Iterator<Item = T>,
-        read: impl Fn(T, &mut Self) -> Outcome,
+        mut read: impl FnMut(T, &mut Self) -> Outcome,
     ) -> Outcome {
         let mut last = Err(NotAConnection::OtherEvent.into());
         for (number, row) in rows.enumerate() {
             let outcome = read(row, self);
             let before = std::mem::replace(&mut last, outcome);
             if number > 0 {
-                self.settle(before);
+                self.count(before);
             }
         }
         last
@@ -96,13 +122,36 @@ impl<'a> Reader<'a> {
         Err(NotAConnection::OtherTenant.into())
     }
 
-    /// Counts what became of a record. A connection was counted when it was recorded.
-    fn settle(&mut self, outcome: Outcome) {
+    /// Counts the outcome of a record. A connection was counted when it was recorded.
+    pub(crate) fn count(&mut self, outcome: Outcome) {
         match outcome {
-            Ok(()) => {}
+            Ok(()) | Err(Rejected::Counted) => {}
             Err(Rejected::NotAConnection(reason)) => self.tally.not_a_connection_for(reason),
-            Err(Rejected::Malformed(problem)) => self.tally.malformed_at(self.line, problem),
+            Err(Rejected::Malformed(problem)) => {
+                self.problem.get_or_insert_with(|| problem.clone());
+                self.tally.malformed_at(self.line, problem);
+            }
         }
+    }
+
+    /// Parses the frames of a table whose rows arrive as records: their outcomes are those of the current record.
+    pub(crate) fn read_frames(&mut self, frames: &[Frame]) {
+        let mut rows = Tally::default();
+        frames.iter().for_each(|frame| frame.parse(self.settings, self.batch, &mut rows));
+        if let Some(issue) = rows.issues().first() {
+            self.problem.get_or_insert_with(|| issue.problem.clone());
+        }
+        self.tally.merge(&rows.on_line(self.line));
+    }
+
+    /// What is wrong with the first malformed record since the last call.
+    pub(crate) const fn take_problem(&mut self) -> Option<Malformed> {
+        self.problem.take()
+    }
+
+    /// Columns of Zeek rows that arrive as text without a header.
+    pub(crate) const fn columns(&self) -> Option<&'a zeek_tsv::Columns> {
+        self.rules.columns.as_ref()
     }
 
     /// Records that `device` opened a connection to `ip` at `at`.
@@ -123,7 +172,7 @@ impl<'a> Reader<'a> {
 
     /// Whether an address is in the organization's own networks.
     pub(crate) fn is_internal(&self, ip: CanonicalIp) -> bool {
-        self.internal.contain(ip)
+        self.rules.internal.contain(ip)
     }
 
     /// Records a flow if its originator is a device of the organization.
@@ -213,7 +262,7 @@ mod tests {
         };
         change(&mut flow);
         let (mut batch, mut tally) = (Batch::new(), Tally::default());
-        Reader::new(settings, &mut batch, &mut tally).flow(&flow)?;
+        Reader::new(settings, &Rules::new(settings), &mut batch, &mut tally).flow(&flow)?;
         assert_eq!(tally.connections(), 1);
         assert_eq!(batch.rows()[0].ip, flow.responder);
         Ok(batch.devices().next().unwrap().to_owned())

@@ -23,6 +23,8 @@ pub struct Settings {
     pub aliases: Option<Arc<Aliases>>,
     /// The only tenant whose records count, for formats that name one.
     pub only_tenant: Option<Organization>,
+    /// Columns of Zeek rows that arrive as text without a `#fields` line, in their order; empty where there are none.
+    pub columns: Vec<String>,
     /// Bounds on what is read.
     pub limits: Limits,
 }
@@ -88,6 +90,7 @@ impl Default for Settings {
             device_from: DeviceFrom::default(),
             aliases: None,
             only_tenant: None,
+            columns: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -10,7 +10,8 @@ use crate::fields::time::Zone;
 use crate::format::Format;
 use crate::formats::suricata::{self, Around};
 use crate::formats::winlog::Winlog;
-use crate::formats::{JsonFormat, zeek};
+use crate::formats::zeek;
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
@@ -19,11 +20,16 @@ use serde::Deserialize;
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Ecs,
     recognizes: |keys| {
-        let parts = ["ecs", "agent", "event", "host", "source", "destination", "winlog"];
-        keys.has_top("@timestamp") && parts.into_iter().any(|part| keys.has_top(part))
+        // Without one of these a document says nothing of a connection: agents ship documents of every kind.
+        let parts = ["source", "destination", "network", "zeek", "suricata", "winlog"];
+        let marks = ["@timestamp", "ecs", "agent", "event"];
+        let has_any = |names: &[&str]| names.iter().any(|name| keys.has_top(name));
+        has_any(&marks) && has_any(&parts)
     },
     lists: &[],
     record: read,
+    knows_other_events: false,
+    wraps: true,
 };
 
 /// A document.

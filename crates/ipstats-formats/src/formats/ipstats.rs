@@ -4,19 +4,22 @@ use crate::fields::json;
 use crate::fields::scalar::Scalar;
 use crate::fields::time::Zone;
 use crate::format::Format;
-use crate::formats::{CsvFormat, JsonFormat, array};
+use crate::formats::array;
+use crate::grammar::{CsvFormat, JsonFormat};
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 use serde::Deserialize;
 
 pub(crate) const JSON: JsonFormat = JsonFormat {
     format: Format::IpstatsNdjson,
-    recognizes: |keys| keys.has_top("device") && keys.has_top("ip") && keys.has_top("time"),
+    recognizes: |keys| keys.has_top("device") && (keys.has_top("ip") || keys.has_top("time")),
     lists: &[],
     record: |text, reader| {
         let record: Record<'_> = json::object(text)?;
         read(&record.device, &record.ip, &record.time, reader)
     },
+    knows_other_events: false,
+    wraps: false,
 };
 
 pub(crate) const CSV: CsvFormat = CsvFormat {

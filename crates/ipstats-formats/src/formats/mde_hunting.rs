@@ -3,8 +3,9 @@
 use crate::fields::json;
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
+use crate::formats::array;
 use crate::formats::mde::NetworkEvent;
-use crate::formats::{CsvFormat, JsonFormat, array};
+use crate::grammar::{CsvFormat, JsonFormat};
 
 pub(crate) const CSV: CsvFormat = CsvFormat {
     format: Format::MdeHuntingCsv,
@@ -24,12 +25,12 @@ pub(crate) const CSV: CsvFormat = CsvFormat {
 pub(crate) const JSON: JsonFormat = JsonFormat {
     format: Format::MdeHuntingJson,
     recognizes: |keys| {
-        let time = keys.has("Timestamp") || keys.has("TimeGenerated");
-        (time && keys.has("DeviceId") && keys.has("ActionType"))
-            || keys.has_list("Results")
-            || keys.has_list("results")
+        let columns = ["ActionType", "RemoteIP"];
+        keys.has_top("DeviceId") && columns.into_iter().any(|column| keys.has_top(column))
     },
     // Upper case in the API of Defender for Endpoint, lower case in Microsoft Graph.
     lists: &["Results", "results"],
     record: |text, reader| json::object::<NetworkEvent<'_>>(text)?.read(reader),
+    knows_other_events: false,
+    wraps: false,
 };

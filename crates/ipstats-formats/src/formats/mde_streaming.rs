@@ -3,8 +3,8 @@
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
-use crate::formats::JsonFormat;
 use crate::formats::mde::NetworkEvent;
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Outcome, Reader};
 use ipstats_model::Organization;
@@ -12,9 +12,14 @@ use serde::Deserialize;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::MdeStreaming,
-    recognizes: |keys| (keys.has("category") && keys.has("properties")) || keys.has_list("records"),
+    recognizes: |keys| {
+        let marks = ["category", "properties", "tenantId"];
+        marks.into_iter().filter(|mark| keys.has_top(mark)).count() >= 2
+    },
     lists: &["records"],
     record: |text, reader| read(&json::object(text)?, reader),
+    knows_other_events: false,
+    wraps: false,
 };
 
 /// The category of the one table that is read.

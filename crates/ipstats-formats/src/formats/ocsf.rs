@@ -3,7 +3,7 @@
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
-use crate::formats::JsonFormat;
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
@@ -14,6 +14,8 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     recognizes: |keys| keys.has_top("class_uid") || (keys.has_top("activity_id") && keys.has_top("metadata")),
     lists: &[],
     record: |text, reader| json::object::<NetworkActivity<'_>>(text)?.read(reader),
+    knows_other_events: false,
+    wraps: false,
 };
 
 /// The class Network Activity.

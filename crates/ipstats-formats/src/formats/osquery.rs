@@ -4,7 +4,7 @@ use crate::fields::json::{self, Many, Nested};
 use crate::fields::scalar::Scalar;
 use crate::fields::time::Zone;
 use crate::format::Format;
-use crate::formats::JsonFormat;
+use crate::grammar::JsonFormat;
 use crate::outcome::NotAConnection;
 use crate::reader::{Outcome, Progress, Reader};
 use serde::Deserialize;
@@ -12,12 +12,16 @@ use serde::Deserialize;
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Osquery,
     recognizes: |keys| {
-        let identified = keys.has_top("hostIdentifier") || keys.has_top("host_identifier");
-        let parts = ["columns", "snapshot", "diffResults", "unixTime"];
-        identified && parts.into_iter().any(|part| keys.has_top(part))
+        let has_any = |names: &[&str]| names.iter().any(|name| keys.has_top(name));
+        let is_identified = has_any(&["hostIdentifier", "host_identifier"]);
+        let is_timed = has_any(&["unixTime", "unix_time"]);
+        (is_identified || is_timed) && has_any(&["columns", "snapshot", "diffResults"])
+            || is_identified && is_timed
     },
     lists: &[],
     record: |text, reader| json::object::<Results<'_>>(text)?.read(reader),
+    knows_other_events: false,
+    wraps: false,
 };
 
 /// A record of the result log.

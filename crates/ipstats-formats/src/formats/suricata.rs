@@ -4,7 +4,7 @@ use crate::fields::json::{self, Nested, Texts};
 use crate::fields::scalar::Scalar;
 use crate::fields::time::Zone;
 use crate::format::Format;
-use crate::formats::JsonFormat;
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{self, Outcome, Progress, Reader, Rejected};
 use ipstats_model::{CanonicalIp, Timestamp};
@@ -15,6 +15,8 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     recognizes: |keys| keys.has_top("event_type") && keys.has_top("timestamp"),
     lists: &[],
     record: |text, reader| json::object::<Record<'_>>(text)?.read_within(&Around::default(), reader),
+    knows_other_events: true,
+    wraps: false,
 };
 
 /// An EVE record. `timestamp`, when the record was written, and `host`, the sensor, are not read.

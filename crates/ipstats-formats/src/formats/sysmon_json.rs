@@ -4,8 +4,9 @@
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
+use crate::formats::ecs;
 use crate::formats::sysmon::{self, Device, NetworkEvent};
-use crate::formats::{JsonFormat, ecs};
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Outcome, Reader};
 use serde::Deserialize;
@@ -19,6 +20,8 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
     },
     lists: &[],
     record: read,
+    knows_other_events: false,
+    wraps: true,
 };
 
 /// A Windows event of any of the shapes. NXLog's `EventTime` is local time, and is not read.

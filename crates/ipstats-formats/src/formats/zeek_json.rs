@@ -3,8 +3,8 @@
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
-use crate::formats::JsonFormat;
 use crate::formats::zeek;
+use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader};
 use serde::Deserialize;
@@ -12,11 +12,15 @@ use serde::Deserialize;
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::ZeekJson,
     recognizes: |keys| {
-        keys.has("ts")
-            && (keys.has("id.orig_h") || keys.has("id_orig_h") || (keys.has("id") && keys.has("orig_h")))
+        let has_ends = keys.has_top("id.orig_h")
+            || keys.has_top("id_orig_h")
+            || (keys.has_top("id") && keys.has("orig_h"));
+        keys.has_top("ts") && has_ends
     },
     lists: &[],
     record: |text, reader| read(&json::object(text)?, reader),
+    knows_other_events: false,
+    wraps: false,
 };
 
 /// A record. `_write_ts` is when it was written, not when the connection began, and is not read.

@@ -77,6 +77,12 @@ impl Columns {
         Ok(Self { header, fields, count })
     }
 
+    /// Columns of rows that arrive without a header; nothing where there are none, or a needed one is missing.
+    pub(crate) fn named(names: &[String]) -> Option<Self> {
+        let columns = Self::new(Header::default(), names.iter().map(String::as_bytes)).ok()?;
+        (!names.is_empty()).then_some(columns)
+    }
+
     /// Reads one line of rows, without its line end.
     pub(crate) fn read(&self, line: &[u8], reader: &mut Reader<'_>) -> Outcome {
         if let Some(path) = &self.header.path {

@@ -8,7 +8,7 @@ mod record;
 mod shares;
 
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Reader};
+use crate::reader::{Flow, Reader, Rules};
 use crate::settings::Settings;
 use crate::tally::Tally;
 use ipstats_model::Batch;
@@ -76,7 +76,8 @@ impl Datagrams {
         if let Some(silent) = Exporter::of(exporter, datagram).and_then(|sender| self.shares.sends(sender)) {
             self.forget(silent);
         }
-        let reader = &mut Reader::new(settings, batch, tally);
+        let rules = Rules::new(settings);
+        let reader = &mut Reader::new(settings, &rules, batch, tally);
         let parsed = self.parser.parse_from_source(exporter, datagram);
         for packet in &parsed.packets {
             match packet {

@@ -7,6 +7,7 @@ mod hostile;
 mod mutations;
 mod netflow;
 mod real_logs;
+mod records;
 mod resumed;
 mod samples;
 mod semantics;

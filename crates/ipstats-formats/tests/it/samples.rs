@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The samples of a format, which must be some.
-fn samples(format: Format) -> Vec<PathBuf> {
+pub(crate) fn samples(format: Format) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(format.name());
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut samples: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();

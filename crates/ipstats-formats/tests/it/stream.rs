@@ -27,11 +27,10 @@ fn nothing_is_no_error() {
 
 #[test]
 fn what_is_not_recognized_is_shown_with_a_way_out() {
-    let names = "name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, \
+    let names = "name the format (zeek, mde, sysmon, json, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, \
                  mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv)";
     for (choice, text, what) in [
         (FormatChoice::Auto, "hello, world\n", "format not recognized: it starts with \"hello, world\""),
-        (FormatChoice::Auto, r#"{"a":1}"#, "format not recognized: it starts with \"{\\\"a\\\":1}\""),
         (FormatChoice::Auto, "# a comment\n", "format not recognized: it starts with \"# a comment\""),
         (
             FormatChoice::Zeek,
@@ -154,7 +153,7 @@ fn a_broken_record_does_not_hide_the_next_one() {
         (format!("{ROW}\n\"\n{ROW}\n"), 1),
         (format!("{ROW}\n]\n}}\n{ROW}\n"), 2),
         (format!("[\n{ROW},\n]\n}}\n{ROW}\n"), 0),
-        (format!("[{ROW},junk,null,7,\"x,]\",[{ROW}],{ROW}]"), 5),
+        (format!("[{ROW},junk,null,7,\"x,]\",{ROW}]"), 4),
         (format!("{ROW}\n{ROW}{ROW}\n{ROW}\n"), 1),
     ] {
         let read = read_auto(&text);

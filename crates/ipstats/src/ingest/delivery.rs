@@ -3,14 +3,14 @@
 use super::sink::Sink;
 use super::upload::{BATCH_ROWS_MAX, UploadReport, add};
 use crate::store::StoreError;
-use ipstats_formats::{FormatChoice, LooseRecords, Malformed, Settings};
+use ipstats_formats::{FormatChoice, Malformed, RecordReader, Settings};
 use ipstats_model::Batch;
 
 /// Records what one request delivers. Memory: one record, one batch.
 pub struct Delivery<'a> {
     settings: &'a Settings,
     sink: &'a dyn Sink,
-    records: LooseRecords,
+    records: RecordReader,
     batch: Batch,
     report: UploadReport,
 }
@@ -18,7 +18,7 @@ pub struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// A delivery of records that have formats of `choice`.
     pub fn new(choice: FormatChoice, settings: &'a Settings, sink: &'a dyn Sink) -> Self {
-        let records = LooseRecords::new(choice);
+        let records = RecordReader::new(choice, settings);
         Self { settings, sink, records, batch: Batch::new(), report: UploadReport::default() }
     }
 

@@ -40,8 +40,7 @@ impl Reader {
 
     fn read(&self, position: usize, source: &Source) -> Result<(), Stopped> {
         let (compression, mut log) = source.open(&self.shared.progress)?;
-        let (format, limits) = (self.shared.format, self.shared.settings.limits);
-        let mut framer = Framer::new(format, limits);
+        let mut framer = Framer::of_source(self.shared.format, &self.shared.settings);
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {

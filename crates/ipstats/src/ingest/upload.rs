@@ -157,7 +157,7 @@ impl<S: Sink> Upload<'_, S> {
         let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
             .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
         let UploadPlan { format, settings, .. } = self.plan;
-        let mut framer = Framer::new(*format, settings.limits);
+        let mut framer = Framer::of_source(*format, settings);
         let mut lines = Lines::new();
         let mut empty = true;
         let end = loop {

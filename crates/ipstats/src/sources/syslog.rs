@@ -4,42 +4,40 @@
 //! event: devices send all they log.
 
 use super::listen::{Parcel, Protocol, Received};
-use ipstats_formats::{FormatChoice, LooseRecords, Settings, Tally, syslog};
+use ipstats_formats::{FormatChoice, RecordReader, Settings, Tally, syslog};
 use ipstats_model::Batch;
 use std::collections::HashMap;
 
-/// Reads messages; a connection has a table of its own, which ends with it.
+/// Reads messages; each connection has a table of its own, which ends with it. Datagrams share one.
 pub(super) struct Syslog {
     format: FormatChoice,
-    datagrams: LooseRecords,
-    connections: HashMap<u64, LooseRecords>,
+    readers: HashMap<Option<u64>, RecordReader>,
 }
 
 impl Syslog {
     pub(super) fn new(format: FormatChoice) -> Self {
-        Self { format, datagrams: LooseRecords::new(format), connections: HashMap::new() }
+        Self { format, readers: HashMap::new() }
     }
 }
 
 impl Protocol for Syslog {
     fn read(&mut self, parcel: &Parcel, settings: &Settings, batch: &mut Batch, tally: &mut Tally) {
-        let records = match parcel.connection {
-            None => &mut self.datagrams,
-            Some(number) => self.connections.entry(number).or_insert_with(|| LooseRecords::new(self.format)),
-        };
+        let format = self.format;
+        let reader =
+            self.readers.entry(parcel.connection).or_insert_with(|| RecordReader::new(format, settings));
         for (_, received) in parcel.messages() {
             match received {
                 Received::Message(message) => match syslog::record(message) {
-                    // Nobody can be told; the tally is.
-                    Some(record) => drop(records.read(record, settings, batch, tally)),
-                    None => records.other_event(tally),
+                    // Syslog has no reply; the tally has the outcome.
+                    Some(record) => drop(reader.read(record, settings, batch, tally)),
+                    None => reader.other_event(tally),
                 },
-                Received::TooLong => drop(records.too_long(settings, tally)),
-                Received::CutOff => records.cut_off(tally),
+                Received::TooLong => drop(reader.too_long(settings, tally)),
+                Received::CutOff => reader.cut_off(tally),
             }
         }
-        if let Some(number) = parcel.connection.filter(|_| parcel.is_last) {
-            self.connections.remove(&number);
+        if parcel.connection.is_some() && parcel.is_last {
+            self.readers.remove(&parcel.connection);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::position::{Identity, Position, Version, guard};
 use super::seen::Seen;
 use crate::ingest::Compression;
 use crate::sources::recorder::{Recorder, Stopped};
-use ipstats_formats::{FormatChoice, Framer, Limits, StreamError};
+use ipstats_formats::{FormatChoice, Framer, Settings, StreamError};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(super) struct Followed {
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     pub(super) choice: FormatChoice,
-    pub(super) limits: Limits,
+    pub(super) settings: Settings,
     /// Where to begin, as a checkpoint said.
     pub(super) begin: Option<Position>,
 }
@@ -83,7 +83,7 @@ pub(super) enum FileError {
 impl Reading {
     /// What cuts a part of the file into frames.
     pub(super) fn framer(&self, choice: FormatChoice) -> Framer {
-        Framer::new(choice, self.limits)
+        Framer::of_source(choice, &self.settings)
     }
 }
 

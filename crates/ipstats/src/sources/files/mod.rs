@@ -220,8 +220,8 @@ impl Follower<'_> {
                 known.found_at(path);
             } else if self.files.len() < FILES_MAX {
                 let begin = kept.remove(&identity.name());
-                let limits = self.recorder.settings().limits;
-                let reading = Reading { choice: self.format, limits, begin };
+                let settings = self.recorder.settings().clone();
+                let reading = Reading { choice: self.format, settings, begin };
                 self.files.insert(identity, Followed::new(identity, path, reading));
             } else {
                 self.troubles.push(format!("more than {FILES_MAX} files match: move old logs away"));

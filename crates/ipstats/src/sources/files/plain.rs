@@ -3,7 +3,7 @@
 use super::file::{FileError, Reading, Step};
 use super::position::{Position, Version, guard};
 use crate::sources::recorder::{Recorder, Stopped};
-use ipstats_formats::{Format, FormatChoice, Framer};
+use ipstats_formats::Framer;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -114,7 +114,7 @@ impl Plain {
             return Ok(None);
         }
         let file = self.file.as_ref().map_or_else(|| File::open(path), File::try_clone)?;
-        let format = self.framer.format().map(Format::name);
+        let format = Some(self.framer.rest_choice().name());
         let position = Position::new(&file, offset, format, self.framer.header(), now)?;
         self.saved_offset = offset;
         Ok(Some(position))
@@ -150,8 +150,7 @@ impl Plain {
         if let Err(error) = file.read_exact_at(&mut held, self.fed - length as u64) {
             return Ok(Err(error.into()));
         }
-        let format = self.framer.format().map_or(reading.choice, FormatChoice::Exactly);
-        let mut framer = reading.framer(format);
+        let mut framer = reading.framer(self.framer.rest_choice());
         let mut whole = Vec::new();
         let read = framer
             .feed(self.framer.header(), &mut whole)

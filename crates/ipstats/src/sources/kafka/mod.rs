@@ -137,7 +137,7 @@ impl Consumer<'_> {
 
     /// Parses one message: a log of its own, of one record or many.
     fn take(&mut self, value: &[u8]) -> Result<(), Stopped> {
-        let mut framer = Framer::new(self.format, self.recorder.settings().limits);
+        let mut framer = Framer::of_source(self.format, self.recorder.settings());
         let mut whole = Vec::new();
         let read = framer.feed(value, &mut whole).and_then(|()| framer.finish(&mut whole));
         self.recorder.take(&whole)?;

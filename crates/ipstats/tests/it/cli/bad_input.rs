@@ -39,7 +39,7 @@ fn files_that_are_no_logs() {
     place.file("picture.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0\xff\xfe");
     insta::assert_snapshot!(message(&place, "picture.png"), @"error: picture.png: binary data (no text in UTF-8); export the log as text");
     place.file("letter.txt", "Dear reader,\nthis is no log.\n");
-    insta::assert_snapshot!(message(&place, "letter.txt"), @r#"error: letter.txt: format not recognized: it starts with "Dear reader,"; name the format (zeek, mde, sysmon, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv) with --format"#);
+    insta::assert_snapshot!(message(&place, "letter.txt"), @r#"error: letter.txt: format not recognized: it starts with "Dear reader,"; name the format (zeek, mde, sysmon, json, zeek-tsv, zeek-json, mde-streaming, mde-hunting-csv, mde-hunting-json, suricata, sysmon-json, sysmon-evtx, ecs, ocsf, osquery, vpc-flow, ndjson, csv) with --format"#);
     place.file("short.csv", "device,time\na,2017-08-29T00:00:00Z\n");
     insta::assert_snapshot!(message(&place, "short.csv"), @"error: short.csv: line 1: the header of csv has no column ip; export the log with it");
     place.file("http.log", "#fields\tts\tid.orig_h\thost\n1504013579.5\t10.0.0.1\texample.com\n");

@@ -1,10 +1,11 @@
 //! Zeek TSV: header lines, wherever they are in the stream, say what the rows below them are.
 
-use super::blocks::{Block, Blocks, Lines, line_ends};
+use super::blocks::{Block, line_ends};
+use super::rows::RowHeader;
 use crate::error::StreamError;
 use crate::format::Format;
 use crate::formats::zeek_tsv::{Columns, Header};
-use crate::frame::{Frame, Records};
+use crate::frame::{Content, Frame};
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
@@ -14,15 +15,9 @@ use std::sync::Arc;
 /// What says which columns a row has, as the header in force when it comes says to cut it.
 const FIELDS: &[u8] = b"#fields";
 
-#[derive(Debug)]
-pub(super) struct ZeekFramer {
-    lines: Blocks<Lines>,
-    headers: Headers,
-}
-
 /// What the header lines so far say.
 #[derive(Debug)]
-struct Headers {
+pub(super) struct Headers {
     limits: Limits,
     header: Header,
     columns: Option<Arc<Columns>>,
@@ -30,54 +25,26 @@ struct Headers {
     text: Vec<u8>,
 }
 
-impl ZeekFramer {
-    pub(super) fn new(first_line: u64, limits: Limits) -> Self {
-        let headers = Headers { limits, header: Header::default(), columns: None, text: Vec::new() };
-        Self { lines: Blocks::new(Lines, first_line, limits), headers }
-    }
-
-    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.feed(piece, |block| self.headers.frames(block, frames))
-    }
-
-    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.cut(|block| self.headers.frames(block, frames))
-    }
-
-    pub(super) fn held_bytes(&self) -> usize {
-        self.lines.held_bytes()
-    }
-
-    /// The header lines in force.
-    pub(super) fn header(&self) -> &[u8] {
-        &self.headers.text
-    }
-
-    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.finish(|block| self.headers.frames(block, frames))
-    }
-}
-
-impl Headers {
+impl RowHeader for Headers {
     /// Makes a frame of each run of rows between header lines.
     fn frames(&mut self, block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         let mut line = block.first_line;
         let mut rest = block.bytes.as_slice();
         while !rest.is_empty() {
             if let (Some(columns), false) = (&self.columns, rest.starts_with(b"#")) {
-                let records = Records::ZeekRows(Arc::clone(columns));
+                let content = Content::ZeekRows(Arc::clone(columns));
                 let end = memmem::find(rest, b"\n#").map_or(rest.len(), |at| at + 1);
                 if end == block.bytes.len() {
                     // The usual block has no header line in it and becomes a frame as it is.
                     let rows = Block { bytes: block.bytes, first_line: line, issues: block.issues };
-                    frames.push(rows.into_frame(records, self.limits));
+                    frames.push(rows.into_frame(content, self.limits));
                     return Ok(());
                 }
                 let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                 rest = behind;
                 let rows = Block { bytes: rows.to_vec(), first_line: line, issues: Vec::new() };
                 line += line_ends(&rows.bytes);
-                frames.push(rows.into_frame(records, self.limits));
+                frames.push(rows.into_frame(content, self.limits));
             } else {
                 let end = memchr(b'\n', rest).unwrap_or(rest.len());
                 let (text, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
@@ -95,6 +62,18 @@ impl Headers {
             frames.push(Frame::of_issues(block.issues));
         }
         Ok(())
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl Headers {
+    /// Rows below header lines; those before the first have these columns, where there are some.
+    pub(super) fn new(limits: Limits, columns: &[String]) -> Self {
+        let columns = Columns::named(columns).map(Arc::new);
+        Self { limits, header: Header::default(), columns, text: Vec::new() }
     }
 
     fn header_line(&mut self, whole: &[u8], line: u64) -> Result<(), StreamError> {

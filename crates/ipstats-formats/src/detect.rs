@@ -1,27 +1,30 @@
-//! Which format a stream has, from its first lines.
+//! Which layout a stream has, and which format its first record, from its first lines.
 
-use super::csv::places;
-use super::evtx;
-use super::json_keys::JsonKeys;
+use crate::envelope;
 use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
-use crate::formats::{CsvFormat, Grammar, JsonFormat, grammar, vpc_flow};
+use crate::formats::{grammar, json_formats, vpc_flow};
+use crate::framing::{EVTX_MAGIC, places};
+use crate::grammar::{CsvFormat, Grammar, JsonFormat};
+use crate::json_keys::JsonKeys;
 use memchr::memchr;
 
 /// How much of a stream is looked at, in bytes, behind blank lines.
-pub(super) const WINDOW_BYTES: usize = 1 << 16;
+pub(crate) const WINDOW_BYTES: usize = 1 << 16;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How a stream is to be cut.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     ZeekTsv,
     VpcFlow,
     Evtx,
     Csv(&'static CsvFormat),
-    JsonLines(&'static JsonFormat),
-    JsonDocuments(&'static JsonFormat),
+    /// One object a line; the format of the first, where it has one.
+    JsonLines(Option<Format>),
+    /// Objects in documents, in arrays of these keys.
+    JsonDocuments(Option<Format>, &'static [&'static str]),
 }
 
 /// Collects the start of a stream until its format is known.
@@ -29,8 +32,10 @@ pub(super) enum Layout {
 /// It decides on the first line, and if that does not tell (pretty-printed JSON), on the first [`WINDOW_BYTES`] or the
 /// whole stream, if it is shorter. So the decision does not depend on the pieces the stream comes in.
 #[derive(Debug)]
-pub(super) struct Recognizer {
+pub(crate) struct Detector {
     choice: FormatChoice,
+    /// Whether Zeek rows may arrive without a header.
+    knows_columns: bool,
     window: Vec<u8>,
     /// The line the window starts on.
     line: u64,
@@ -49,44 +54,53 @@ enum JsonStyle {
 }
 
 impl Layout {
-    pub(super) const fn format(self) -> Format {
+    /// The format of the stream; of a stream of JSON, that of its first record, which may be none.
+    pub(crate) const fn format(self) -> Option<Format> {
         match self {
-            Self::ZeekTsv => Format::ZeekTsv,
-            Self::VpcFlow => Format::VpcFlow,
-            Self::Evtx => Format::SysmonEvtx,
-            Self::Csv(csv) => csv.format,
-            Self::JsonLines(json) | Self::JsonDocuments(json) => json.format,
+            Self::ZeekTsv => Some(Format::ZeekTsv),
+            Self::VpcFlow => Some(Format::VpcFlow),
+            Self::Evtx => Some(Format::SysmonEvtx),
+            Self::Csv(csv) => Some(csv.format),
+            Self::JsonLines(first) | Self::JsonDocuments(first, _) => first,
         }
     }
 }
 
-impl Recognizer {
-    pub(super) const fn new(choice: FormatChoice) -> Self {
-        Self { choice, window: Vec::new(), line: 1, started: false, first_line: None }
+impl Detector {
+    pub(crate) const fn new(choice: FormatChoice, knows_columns: bool) -> Self {
+        Self { choice, knows_columns, window: Vec::new(), line: 1, started: false, first_line: None }
     }
 
     /// Takes the next bytes; the layout, once it is known.
-    pub(super) fn feed(&mut self, piece: &[u8]) -> Result<Option<Layout>, StreamError> {
+    pub(crate) fn feed(&mut self, piece: &[u8]) -> Result<Option<Layout>, StreamError> {
         self.window.extend_from_slice(piece);
         self.decide(false)
     }
 
     /// The stream is at its end. A stream of blank lines has no layout and is no error.
-    pub(super) fn finish(&mut self) -> Result<Option<Layout>, StreamError> {
+    pub(crate) fn finish(&mut self) -> Result<Option<Layout>, StreamError> {
         self.decide(true)
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
+    /// Whether the stream is binary, with `piece` as its next bytes.
+    pub(crate) fn detects_binary(&self, piece: &[u8]) -> bool {
+        let start = self.window.iter().chain(piece).take(EVTX_MAGIC.len());
+        start.eq(EVTX_MAGIC)
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
         self.window.len()
     }
 
     /// The bytes that were kept, and the line they start on.
-    pub(super) fn take_window(&mut self) -> (Vec<u8>, u64) {
+    pub(crate) fn take_window(&mut self) -> (Vec<u8>, u64) {
         (std::mem::take(&mut self.window), self.line)
     }
 
     fn decide(&mut self, at_end: bool) -> Result<Option<Layout>, StreamError> {
-        if !self.started && !at_end && self.window.len() < BYTE_ORDER_MARK.len() {
+        let may_become_mark =
+            self.window.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(&self.window);
+        if !self.started && !at_end && may_become_mark {
             return Ok(None);
         }
         if !self.started {
@@ -96,7 +110,7 @@ impl Recognizer {
             }
         }
         self.drop_blank_lines();
-        if self.window.starts_with(evtx::MAGIC) {
+        if self.window.starts_with(EVTX_MAGIC) {
             return self.admit(Layout::Evtx, b"ElfFile").map(Some);
         }
         let is_full = at_end || self.window.len() >= WINDOW_BYTES;
@@ -125,30 +139,41 @@ impl Recognizer {
             self.window.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(self.window.len());
         let blank_lines = self.window.get(..blank).unwrap_or_default();
         if let Some(last) = memchr::memrchr(b'\n', blank_lines) {
-            self.line += super::blocks::line_ends(blank_lines);
+            self.line += memchr::memchr_iter(b'\n', blank_lines).count() as u64;
             self.window.drain(..=last);
         }
     }
 
-    /// What the first line tells; nothing if it starts JSON of a format that it does not tell.
+    /// What the first line shows; nothing if it starts JSON whose layout or format it does not show.
     fn by_first_line(&self, line: &[u8]) -> Result<Option<Layout>, StreamError> {
         let trimmed = line.trim_ascii();
-        if let FormatChoice::Exactly(format) = self.choice {
-            return Ok(Some(match grammar(format) {
-                Grammar::ZeekTsv => Layout::ZeekTsv,
-                Grammar::VpcFlow => Layout::VpcFlow,
-                Grammar::Evtx => return Err(self.not_recognized(None, trimmed)),
-                Grammar::Csv(csv) => Layout::Csv(csv),
-                Grammar::Json(json) => {
-                    json_layout(json, &JsonKeys::new(line), JsonStyle::of_first_line(line))
-                }
-            }));
+        let is_json = matches!(trimmed.first(), Some(b'{' | b'['));
+        match self.choice {
+            FormatChoice::Exactly(format) => {
+                return Ok(Some(match grammar(format) {
+                    Grammar::ZeekTsv => Layout::ZeekTsv,
+                    Grammar::VpcFlow => Layout::VpcFlow,
+                    Grammar::Evtx => return Err(self.not_recognized(None, trimmed)),
+                    Grammar::Csv(csv) => Layout::Csv(csv),
+                    Grammar::Json(_) => {
+                        self.json_layout(&JsonKeys::new(line), JsonStyle::of_first_line(line))
+                    }
+                }));
+            }
+            FormatChoice::Json if !is_json => {
+                return Ok(Some(self.json_layout(&JsonKeys::new(line), JsonStyle::of_first_line(line))));
+            }
+            _ => {}
         }
         match trimmed.first() {
             Some(b'{' | b'[') => {
                 let keys = JsonKeys::new(line);
-                let Some(json) = self.json_format(&keys) else { return Ok(None) };
-                self.admit(json_layout(json, &keys, JsonStyle::of_first_line(line)), trimmed).map(Some)
+                let style = JsonStyle::of_first_line(line);
+                // What follows the first line of a document may show more.
+                if self.json_format(&keys).is_none() && style == JsonStyle::Documents {
+                    return Ok(None);
+                }
+                self.admit(self.json_layout(&keys, style), trimmed).map(Some)
             }
             Some(b'#') if is_zeek_header(trimmed) => self.admit(Layout::ZeekTsv, trimmed).map(Some),
             _ if vpc_flow::is_header(trimmed) || vpc_flow::is_default_row(trimmed) => {
@@ -156,31 +181,51 @@ impl Recognizer {
             }
             _ => match csv_formats().find(|csv| places(csv, line).is_ok()) {
                 Some(csv) => self.admit(Layout::Csv(csv), trimmed).map(Some),
+                None if self.knows_columns && trimmed.contains(&b'\t') => {
+                    self.admit(Layout::ZeekTsv, trimmed).map(Some)
+                }
                 None => Err(self.nearly_csv(line).unwrap_or_else(|| self.not_recognized(None, trimmed))),
             },
         }
     }
 
-    /// What the first bytes tell, where the first line did not: it is JSON.
+    /// What the first bytes show, where the first line did not: it is JSON.
     fn by_window(&self, view: &[u8]) -> Result<Layout, StreamError> {
-        let keys = JsonKeys::new(view);
         let style = self.first_line.unwrap_or(JsonStyle::Documents);
-        match self.json_format(&keys) {
-            Some(json) => self.admit(json_layout(json, &keys, style), view.trim_ascii()),
-            None => Err(self.not_recognized(None, view.trim_ascii())),
-        }
+        self.admit(self.json_layout(&JsonKeys::new(view), style), view.trim_ascii())
     }
 
     /// The first format that has these keys, of those that are admitted if there is one.
     fn json_format(&self, keys: &JsonKeys<'_>) -> Option<&'static JsonFormat> {
-        let mut fitting = json_formats().filter(|json| (json.recognizes)(keys)).peekable();
+        let has_list = |json: &JsonFormat| json.lists.iter().any(|list| keys.has_list(list));
+        let mut fitting = json_formats().filter(|json| (json.recognizes)(keys) || has_list(json)).peekable();
         let first = fitting.peek().copied();
         fitting.find(|json| self.choice.admits(json.format)).or(first)
     }
 
+    fn json_layout(&self, keys: &JsonKeys<'_>, style: JsonStyle) -> Layout {
+        let json = match (self.choice, self.json_format(keys)) {
+            (FormatChoice::Exactly(format), _) => json_formats().find(|json| json.format == format),
+            (_, json) => json,
+        };
+        let lists = match json {
+            Some(json) if !json.wraps => json.lists,
+            _ => &envelope::LIST_KEYS,
+        };
+        let first = json.map(|json| json.format);
+        if style == JsonStyle::Documents || lists.iter().any(|list| keys.has_list(list)) {
+            Layout::JsonDocuments(first, lists)
+        } else {
+            Layout::JsonLines(first)
+        }
+    }
+
     fn admit(&self, layout: Layout, start: &[u8]) -> Result<Layout, StreamError> {
-        let format = layout.format();
-        if self.choice.admits(format) { Ok(layout) } else { Err(self.not_recognized(Some(format), start)) }
+        match layout.format() {
+            Some(format) if !self.choice.admits(format) => Err(self.not_recognized(Some(format), start)),
+            None if !self.choice.admits_json() => Err(self.not_recognized(None, start)),
+            _ => Ok(layout),
+        }
     }
 
     fn not_recognized(&self, looks_like: Option<Format>, start: &[u8]) -> StreamError {
@@ -217,22 +262,6 @@ impl JsonStyle {
             None => Self::Lines,
         }
     }
-}
-
-fn json_layout(json: &'static JsonFormat, keys: &JsonKeys<'_>, style: JsonStyle) -> Layout {
-    let has_list = json.lists.iter().any(|list| keys.has_list(list));
-    if has_list || style == JsonStyle::Documents {
-        Layout::JsonDocuments(json)
-    } else {
-        Layout::JsonLines(json)
-    }
-}
-
-fn json_formats() -> impl Iterator<Item = &'static JsonFormat> {
-    Format::ALL.into_iter().filter_map(|format| match grammar(format) {
-        Grammar::Json(json) => Some(json),
-        _ => None,
-    })
 }
 
 fn csv_formats() -> impl Iterator<Item = &'static CsvFormat> {

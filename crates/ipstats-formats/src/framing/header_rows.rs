@@ -1,26 +1,21 @@
 //! VPC flow logs: header lines, wherever they are in the stream, say what the rows below them are. Files are delivered
 //! every few minutes and concatenated, so there may be many; CloudWatch Logs delivers rows without any.
 
-use super::blocks::{Block, Blocks, Lines, line_ends};
+use super::blocks::{Block, line_ends};
+use super::rows::RowHeader;
 use crate::error::StreamError;
 use crate::format::Format;
 use crate::formats::vpc_flow::{Columns, is_header};
-use crate::frame::{Frame, Records};
+use crate::frame::{Content, Frame};
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
 use memchr::{memchr, memmem, memrchr};
 use std::sync::Arc;
 
-#[derive(Debug)]
-pub(super) struct VpcFlowFramer {
-    lines: Blocks<Lines>,
-    header: Header,
-}
-
 /// What the last header line says.
 #[derive(Debug)]
-struct Header {
+pub(super) struct Header {
     limits: Limits,
     columns: Arc<Columns>,
     /// The line as it came.
@@ -30,59 +25,9 @@ struct Header {
 /// What every header has in it, and no row.
 const IN_HEADERS: &[u8] = b"dstaddr";
 
-impl VpcFlowFramer {
-    pub(super) fn new(first_line: u64, limits: Limits) -> Self {
-        let header = Header { limits, columns: Arc::default(), text: Vec::new() };
-        Self { lines: Blocks::new(Lines, first_line, limits), header }
-    }
-
-    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.feed(piece, |block| self.header.frames(block, frames))
-    }
-
-    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.cut(|block| self.header.frames(block, frames))
-    }
-
-    pub(super) fn held_bytes(&self) -> usize {
-        self.lines.held_bytes()
-    }
-
-    /// The header line in force.
-    pub(super) fn header(&self) -> &[u8] {
-        &self.header.text
-    }
-
-    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.lines.finish(|block| self.header.frames(block, frames))
-    }
-}
-
 impl Header {
-    /// Makes a frame of each run of rows between header lines.
-    fn frames(&mut self, block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        let Block { bytes, first_line: mut line, issues } = block;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let end = next_header(rest).unwrap_or(rest.len());
-            let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            if !rows.is_empty() {
-                let block = Block { bytes: rows.to_vec(), first_line: line, issues: Vec::new() };
-                frames.push(block.into_frame(Records::VpcFlowRows(Arc::clone(&self.columns)), self.limits));
-                line += line_ends(rows);
-            }
-            let end = memchr(b'\n', behind).map_or(behind.len(), |at| at + 1);
-            let (header, behind) = behind.split_at_checked(end).unwrap_or((behind, &[]));
-            rest = behind;
-            if !header.is_empty() {
-                self.take(header, line, frames)?;
-                line += line_ends(header);
-            }
-        }
-        if !issues.is_empty() {
-            frames.push(Frame::of_issues(issues));
-        }
-        Ok(())
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, columns: Arc::default(), text: Vec::new() }
     }
 
     fn take(&mut self, header: &[u8], line: u64, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
@@ -101,6 +46,38 @@ impl Header {
         self.columns = Arc::new(columns);
         self.text = [text, b"\n"].concat();
         Ok(())
+    }
+}
+
+impl RowHeader for Header {
+    /// Makes a frame of each run of rows between header lines.
+    fn frames(&mut self, block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let Block { bytes, first_line: mut line, issues } = block;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let end = next_header(rest).unwrap_or(rest.len());
+            let (rows, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            if !rows.is_empty() {
+                let block = Block { bytes: rows.to_vec(), first_line: line, issues: Vec::new() };
+                frames.push(block.into_frame(Content::VpcFlowRows(Arc::clone(&self.columns)), self.limits));
+                line += line_ends(rows);
+            }
+            let end = memchr(b'\n', behind).map_or(behind.len(), |at| at + 1);
+            let (header, behind) = behind.split_at_checked(end).unwrap_or((behind, &[]));
+            rest = behind;
+            if !header.is_empty() {
+                self.take(header, line, frames)?;
+                line += line_ends(header);
+            }
+        }
+        if !issues.is_empty() {
+            frames.push(Frame::of_issues(issues));
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.text
     }
 }
 

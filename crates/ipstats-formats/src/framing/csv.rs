@@ -1,23 +1,18 @@
 //! CSV: the header row says where the columns are, the rows below go into frames.
 
 use super::blocks::{Block, Blocks, line_ends};
+use super::rows::RowHeader;
 use crate::error::StreamError;
 use crate::fields::csv::{RowScanner, cells};
-use crate::formats::CsvFormat;
-use crate::frame::{CsvTable, Frame, Records};
+use crate::frame::{Content, CsvTable, Frame};
+use crate::grammar::CsvFormat;
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub(super) struct CsvFramer {
-    rows: Blocks<RowScanner>,
-    header: Header,
-}
-
-#[derive(Debug)]
-struct Header {
+pub(super) struct Header {
     format: &'static CsvFormat,
     limits: Limits,
     /// Set by the header row.
@@ -26,43 +21,30 @@ struct Header {
     row: Vec<u8>,
 }
 
-impl CsvFramer {
-    pub(super) fn new(format: &'static CsvFormat, first_line: u64, limits: Limits) -> Self {
-        let rows = Blocks::new(RowScanner::default(), first_line, limits);
-        Self { rows, header: Header { format, limits, table: None, row: Vec::new() } }
+/// Blocks of rows; a row may have line ends in quoted cells.
+pub(super) fn blocks(first_line: u64, limits: Limits) -> Blocks<RowScanner> {
+    Blocks::new(RowScanner::default(), first_line, limits)
+}
+
+impl RowHeader for Header {
+    fn frames(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        while self.table.is_none() && !block.bytes.is_empty() {
+            self.first_row(&mut block, frames)?;
+        }
+        let content =
+            self.table.as_ref().map_or(Content::Nothing, |table| Content::CsvRows(Arc::clone(table)));
+        frames.push(block.into_frame(content, self.limits));
+        Ok(())
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.rows.feed(piece, |block| self.header.frame(block, frames))
-    }
-
-    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.rows.cut(|block| self.header.frame(block, frames))
-    }
-
-    pub(super) fn held_bytes(&self) -> usize {
-        self.rows.held_bytes()
-    }
-
-    /// The header row, once there was one.
-    pub(super) fn header(&self) -> &[u8] {
-        &self.header.row
-    }
-
-    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        self.rows.finish(|block| self.header.frame(block, frames))
+    fn text(&self) -> &[u8] {
+        &self.row
     }
 }
 
 impl Header {
-    fn frame(&mut self, mut block: Block, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
-        while self.table.is_none() && !block.bytes.is_empty() {
-            self.first_row(&mut block, frames)?;
-        }
-        let records =
-            self.table.as_ref().map_or(Records::Nothing, |table| Records::CsvRows(Arc::clone(table)));
-        frames.push(block.into_frame(records, self.limits));
-        Ok(())
+    pub(super) const fn new(format: &'static CsvFormat, limits: Limits) -> Self {
+        Self { format, limits, table: None, row: Vec::new() }
     }
 
     /// Takes the first row out of the block: the header, unless it is blank or too long.
@@ -90,7 +72,7 @@ impl Header {
 }
 
 /// For each column of a header row, its place among the columns that `format` reads; or the columns that are missing.
-pub(super) fn places(format: &CsvFormat, header: &[u8]) -> Result<Vec<Option<usize>>, Vec<&'static str>> {
+pub(crate) fn places(format: &CsvFormat, header: &[u8]) -> Result<Vec<Option<usize>>, Vec<&'static str>> {
     let header = String::from_utf8_lossy(header);
     let names: Vec<_> = cells(header.trim_end_matches(['\r', '\n'])).collect();
     let mut places = vec![None; names.len()];
@@ -110,7 +92,8 @@ pub(super) fn places(format: &CsvFormat, header: &[u8]) -> Result<Vec<Option<usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::{Grammar, grammar};
+    use crate::formats::grammar;
+    use crate::grammar::Grammar;
     use crate::{Format, FormatChoice, Framer};
 
     #[test]

@@ -25,6 +25,11 @@ pub(super) enum Event {
 }
 
 impl Nesting {
+    /// Before the value.
+    pub(super) const fn new() -> Self {
+        Self { depth: 0, in_string: false, escaped: false }
+    }
+
     /// Inside an object that is the value.
     pub(super) const fn in_object() -> Self {
         Self { depth: 1, in_string: false, escaped: false }

@@ -4,12 +4,13 @@
 //! say. A line end inside a string means that the string is broken: the record ends there, and reading goes on with
 //! the next line as if a document began, where the remaining elements of the broken one are records just as well.
 
-use super::FRAME_BYTES;
 use super::blocks::line_ends;
 use super::nesting::{Event, Nesting};
-use crate::formats::JsonFormat;
-use crate::frame::{Frame, Records, Span};
+use super::{FRAME_BYTES, RecordFramer};
+use crate::error::StreamError;
+use crate::frame::{Content, Frame, Span};
 use crate::outcome::Malformed;
+use crate::record::Records;
 use crate::settings::Limits;
 use crate::tally::Issue;
 use memchr::{memchr, memchr3};
@@ -22,7 +23,9 @@ const ISSUES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Documents {
-    format: &'static JsonFormat,
+    records: Records,
+    /// Keys of a top-level object whose array holds the records.
+    lists: &'static [&'static str],
     limits: Limits,
     /// The line of the next byte.
     line: u64,
@@ -64,14 +67,20 @@ enum List {
 }
 
 impl Documents {
-    pub(super) fn new(format: &'static JsonFormat, first_line: u64, limits: Limits) -> Self {
+    pub(super) const fn new(
+        records: Records,
+        lists: &'static [&'static str],
+        first_line: u64,
+        limits: Limits,
+    ) -> Self {
         Self {
-            format,
+            records,
+            lists,
             limits,
             line: first_line,
             inside: Inside::Between,
             list: List::None,
-            nesting: Nesting::default(),
+            nesting: Nesting::new(),
             bytes: Vec::new(),
             spans: Vec::new(),
             issues: Vec::new(),
@@ -81,7 +90,7 @@ impl Documents {
         }
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) {
+    fn take_piece(&mut self, piece: &[u8], frames: &mut Vec<Frame>) {
         let mut rest = piece;
         while !rest.is_empty() {
             let used = match self.inside {
@@ -99,26 +108,10 @@ impl Documents {
         }
     }
 
-    /// Gives the whole records at hand.
-    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) {
+    fn give(&mut self, frames: &mut Vec<Frame>) {
         if self.start > 0 || !self.issues.is_empty() {
             frames.push(self.frame());
         }
-    }
-
-    /// Bytes of the record in progress.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    /// The stream is at its end: a record in progress is cut off.
-    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) {
-        match self.inside {
-            Inside::Between | Inside::Rest => {}
-            Inside::Junk => self.end(),
-            Inside::Record => self.end_as(if self.too_long { self.too_long() } else { Malformed::CutOff }),
-        }
-        self.cut(frames);
     }
 
     /// Goes to the next record. Returns how many bytes were used, as the other steps do.
@@ -195,7 +188,7 @@ impl Documents {
         let Some(before) = record.strip_suffix(b"[").map(<[u8]>::trim_ascii_end) else { return false };
         let Some(key) = before.strip_suffix(b":").map(<[u8]>::trim_ascii_end) else { return false };
         let Some(name) = key.strip_suffix(b"\"") else { return false };
-        self.format.lists.iter().any(|list| {
+        self.lists.iter().any(|list| {
             name.strip_suffix(list.as_bytes())
                 .is_some_and(|before| before.ends_with(b"\"") && !before.ends_with(b"\\\""))
         })
@@ -245,8 +238,36 @@ impl Documents {
             bytes: std::mem::replace(&mut self.bytes, in_progress),
             first_line: 0,
             issues: std::mem::take(&mut self.issues),
-            records: Records::JsonObjects(self.format, std::mem::take(&mut self.spans)),
+            content: Content::JsonObjects(self.records.clone(), std::mem::take(&mut self.spans)),
             record_bytes_max: self.limits.line_bytes_max,
         }
+    }
+}
+
+impl RecordFramer for Documents {
+    fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.take_piece(piece, frames);
+        Ok(())
+    }
+
+    fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.give(frames);
+        Ok(())
+    }
+
+    /// A record in progress is cut off.
+    fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        match self.inside {
+            Inside::Between | Inside::Rest => {}
+            Inside::Junk => self.end(),
+            Inside::Record => self.end_as(if self.too_long { self.too_long() } else { Malformed::CutOff }),
+        }
+        self.give(frames);
+        Ok(())
+    }
+
+    /// Bytes of the record in progress.
+    fn held_bytes(&self) -> usize {
+        self.bytes.len() - self.start
     }
 }

@@ -1,11 +1,12 @@
 //! EVTX files: a header of 4 KiB, then chunks of 64 KiB; several files one behind the other.
 
-use super::FRAME_BYTES;
+use super::{FRAME_BYTES, RecordFramer};
+use crate::error::StreamError;
 use crate::formats::evtx::CHUNK_BYTES;
-use crate::frame::{Frame, Records};
+use crate::frame::{Content, Frame};
 
 /// What an EVTX file starts with.
-pub(super) const MAGIC: &[u8] = b"ElfFile\0";
+pub(crate) const MAGIC: &[u8] = b"ElfFile\0";
 
 /// Size of the header, in bytes.
 const HEADER_BYTES: usize = 4096;
@@ -28,7 +29,7 @@ impl EvtxFramer {
         Self { number: 1, ..Self::default() }
     }
 
-    pub(super) fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) {
+    fn take(&mut self, piece: &[u8], frames: &mut Vec<Frame>) {
         self.buffer.extend_from_slice(piece);
         while let Some(rest) = self.buffer.get(self.whole..) {
             if rest.len() < MAGIC.len() {
@@ -39,21 +40,21 @@ impl EvtxFramer {
                     break;
                 }
                 // The chunks before it come first.
-                self.cut(frames);
+                self.cut_chunks(frames);
                 self.header = self.buffer.drain(..HEADER_BYTES).collect();
             } else if rest.len() < CHUNK_BYTES {
                 break;
             } else {
                 self.whole += CHUNK_BYTES;
                 if self.whole >= FRAME_BYTES {
-                    self.cut(frames);
+                    self.cut_chunks(frames);
                 }
             }
         }
     }
 
-    /// Gives the whole chunks at hand.
-    pub(super) fn cut(&mut self, frames: &mut Vec<Frame>) {
+    /// Gives the whole chunks.
+    fn cut_chunks(&mut self, frames: &mut Vec<Frame>) {
         if self.whole > 0 {
             let rest = self.buffer.split_off(self.whole);
             let bytes = std::mem::replace(&mut self.buffer, rest);
@@ -62,28 +63,40 @@ impl EvtxFramer {
                 bytes,
                 first_line: self.number,
                 issues: Vec::new(),
-                records: Records::EvtxChunks,
+                content: Content::EvtxChunks,
                 record_bytes_max: CHUNK_BYTES,
             });
             self.number += chunks;
             self.whole = 0;
         }
     }
+}
 
-    /// Bytes that were fed and not given yet.
-    pub(super) fn held_bytes(&self) -> usize {
+impl RecordFramer for EvtxFramer {
+    fn feed(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.take(piece, frames);
+        Ok(())
+    }
+
+    fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.cut_chunks(frames);
+        Ok(())
+    }
+
+    /// A chunk in progress is cut off.
+    fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        self.cut_chunks(frames);
+        self.whole = self.buffer.len();
+        self.cut_chunks(frames);
+        Ok(())
+    }
+
+    fn held_bytes(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The header of the file at hand.
-    pub(super) fn header(&self) -> &[u8] {
+    /// The header of the current file.
+    fn header(&self) -> &[u8] {
         &self.header
-    }
-
-    /// The stream is at its end: a chunk in progress is cut off.
-    pub(super) fn finish(&mut self, frames: &mut Vec<Frame>) {
-        self.cut(frames);
-        self.whole = self.buffer.len();
-        self.cut(frames);
     }
 }

@@ -1,8 +1,9 @@
-//! The keys in the first bytes of a JSON stream, which say what format it is.
+//! The keys of a JSON record, or of the first bytes of a JSON stream: they show which format it is.
 
 /// Keys of JSON objects in a text that may be cut off anywhere.
 #[derive(Debug)]
 pub(crate) struct JsonKeys<'a> {
+    text: &'a [u8],
     keys: Vec<Key<'a>>,
     /// Where the first value ends, if it does.
     first_end: Option<usize>,
@@ -15,12 +16,30 @@ struct Key<'a> {
     is_top: bool,
     /// Of a top-level object, and its value is an array.
     is_list: bool,
+    /// Where the text after the colon starts.
+    value: usize,
 }
+
+/// The value of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    /// A string, with its quotes.
+    Text(&'a [u8]),
+    /// An object, with its braces.
+    Object(&'a [u8]),
+    /// An array, with its brackets.
+    List(&'a [u8]),
+    /// A number, a word, or a value that is cut off.
+    Other,
+}
+
+/// Keys that a usual record has.
+const KEYS_USUAL: usize = 32;
 
 impl<'a> JsonKeys<'a> {
     /// The keys in `text`.
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        let mut found = Self { keys: Vec::new(), first_end: None };
+        let mut found = Self { text, keys: Vec::with_capacity(KEYS_USUAL), first_end: None };
         let (mut depth, mut objects) = (0_usize, 0_usize);
         let mut at = 0;
         while let Some(byte) = text.get(at) {
@@ -41,10 +60,11 @@ impl<'a> JsonKeys<'a> {
                     let Some(length) = string_length(text.get(at..).unwrap_or_default()) else { break };
                     let name = text.get(at..at + length).unwrap_or_default();
                     at += length + 1;
-                    let behind = text.get(at..).unwrap_or_default().trim_ascii_start();
-                    if let Some((b':', value)) = behind.split_first() {
+                    let rest = text.get(at..).unwrap_or_default().trim_ascii_start();
+                    if let Some((b':', value)) = rest.split_first() {
                         let is_list = depth == 1 && value.trim_ascii_start().starts_with(b"[");
-                        found.keys.push(Key { name, is_top: objects == 1, is_list });
+                        let value = text.len() - value.len();
+                        found.keys.push(Key { name, is_top: objects == 1, is_list, value });
                     }
                 }
                 _ => {}
@@ -68,9 +88,55 @@ impl<'a> JsonKeys<'a> {
         self.keys.iter().any(|key| key.is_list && key.name == name.as_bytes())
     }
 
+    /// The value of the key `name` of a record.
+    pub(crate) fn value(&self, name: &str) -> Option<Value<'a>> {
+        let key = self.keys.iter().find(|key| key.is_top && key.name == name.as_bytes())?;
+        Some(self.value_at(key.value))
+    }
+
+    /// The value of the only key that a record has.
+    pub(crate) fn only_value(&self) -> Option<Value<'a>> {
+        let mut top = self.keys.iter().filter(|key| key.is_top);
+        let only = top.next()?;
+        top.next().is_none().then(|| self.value_at(only.value))
+    }
+
     /// Where the first value ends, if it does.
-    pub(super) const fn first_end(&self) -> Option<usize> {
+    pub(crate) const fn first_end(&self) -> Option<usize> {
         self.first_end
+    }
+
+    fn value_at(&self, at: usize) -> Value<'a> {
+        let text = self.text.get(at..).unwrap_or_default().trim_ascii_start();
+        let end = match text.first() {
+            Some(b'"') => text.get(1..).and_then(string_length).map(|length| length + 2),
+            Some(b'{' | b'[') => compound_length(text),
+            _ => None,
+        };
+        let Some(value) = end.and_then(|end| text.get(..end)) else { return Value::Other };
+        match value.first() {
+            Some(b'"') => Value::Text(value),
+            Some(b'{') => Value::Object(value),
+            _ => Value::List(value),
+        }
+    }
+}
+
+/// Length of the array or object that `text` starts with.
+fn compound_length(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0_usize, 0);
+    loop {
+        let byte = text.get(at)?;
+        at += 1;
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => at += string_length(text.get(at..)?)? + 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
     }
 }
 
@@ -104,5 +170,16 @@ mod tests {
         assert!(!JsonKeys::new(br#"[{"a":{"b":1}},{"c""#).has_top("b"));
         assert_eq!(keys.first_end(), None);
         assert_eq!(JsonKeys::new(br#"{"a":["}"]} {"#).first_end(), Some(11));
+    }
+
+    #[test]
+    fn values_are_cut_where_they_end() {
+        let keys = JsonKeys::new(br#"{"t": "a\"}]", "o" :{"x":[1,"]"]}, "l":[{"y":"}"}], "n":1, "cut":{"#);
+        assert_eq!(keys.value("t"), Some(Value::Text(br#""a\"}]""#)));
+        assert_eq!(keys.value("o"), Some(Value::Object(br#"{"x":[1,"]"]}"#)));
+        assert_eq!(keys.value("l"), Some(Value::List(br#"[{"y":"}"}]"#)));
+        assert_eq!((keys.value("n"), keys.value("cut")), (Some(Value::Other), Some(Value::Other)));
+        assert_eq!((keys.value("x"), keys.only_value()), (None, None));
+        assert_eq!(JsonKeys::new(br#"{"only":{}}"#).only_value(), Some(Value::Object(b"{}")));
     }
 }

@@ -3,14 +3,14 @@
 use super::{FRAME_BYTES, PIECE_BYTES};
 use crate::error::StreamError;
 use crate::fields::csv::RowScanner;
-use crate::frame::{Frame, Records};
+use crate::frame::{Content, Frame};
 use crate::outcome::Malformed;
 use crate::settings::Limits;
 use crate::tally::Issue;
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// Where records end.
-pub(super) trait RecordEnds {
+pub(super) trait RecordEnds: std::fmt::Debug + Send {
     /// The end of the last record that ends in `piece`, which goes on where the last piece stopped.
     fn last_end(&mut self, piece: &[u8], record_bytes_max: usize) -> Option<usize>;
 
@@ -129,12 +129,12 @@ impl<E: RecordEnds> Blocks<E> {
 }
 
 impl Block {
-    pub(super) fn into_frame(self, records: Records, limits: Limits) -> Frame {
+    pub(super) fn into_frame(self, content: Content, limits: Limits) -> Frame {
         Frame {
             bytes: self.bytes,
             first_line: self.first_line,
             issues: self.issues,
-            records,
+            content,
             record_bytes_max: limits.line_bytes_max,
         }
     }

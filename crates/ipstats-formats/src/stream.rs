@@ -1,0 +1,207 @@
+//! Cuts a stream of bytes into frames: detects its layout, then finds where its records start and end.
+
+use crate::detect::{Detector, Layout};
+use crate::error::StreamError;
+use crate::format::{Format, FormatChoice};
+use crate::frame::Frame;
+use crate::framing::{self, PIECE_BYTES, RecordFramer};
+use crate::record::Records;
+use crate::settings::{Limits, Settings};
+use std::borrow::Cow;
+
+/// Cuts one stream of bytes into [`Frame`]s of whole records. Sequential and cheap: parsing happens in the frames.
+#[derive(Debug)]
+pub struct Framer {
+    choice: FormatChoice,
+    limits: Limits,
+    /// Columns of Zeek rows that arrive without a header.
+    columns: Vec<String>,
+    state: State,
+    layout: Option<Layout>,
+    /// Whether the next byte starts a line.
+    at_line_start: bool,
+    /// NUL bytes that were left out before the layout was known.
+    padding_bytes: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The layout is not known yet.
+    Detecting(Detector),
+    Framing(Box<dyn RecordFramer>),
+    Failed(StreamError),
+}
+
+impl Framer {
+    /// A framer for one stream that has one of the chosen formats.
+    pub fn new(choice: FormatChoice, limits: Limits) -> Self {
+        Self::with_columns(choice, limits, Vec::new())
+    }
+
+    /// A framer for one stream of a source with these settings.
+    pub fn of_source(choice: FormatChoice, settings: &Settings) -> Self {
+        Self::with_columns(choice, settings.limits, settings.columns.clone())
+    }
+
+    fn with_columns(choice: FormatChoice, limits: Limits, columns: Vec<String>) -> Self {
+        let detector = Detector::new(choice, !columns.is_empty());
+        Self {
+            choice,
+            limits,
+            columns,
+            state: State::Detecting(detector),
+            layout: None,
+            at_line_start: true,
+            padding_bytes: 0,
+        }
+    }
+
+    /// Takes the next bytes of the stream and appends the frames that are now complete to `frames`.
+    ///
+    /// After an error the framer gives no more frames, and every call returns the same error.
+    pub fn feed(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            let text = self.without_padding(piece);
+            let result = self.piece(&text, frames);
+            self.fuse(result)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the whole records that are buffered to `frames`, for a stream that pauses: what is written meanwhile may
+    /// take long to fill a frame.
+    pub fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let result = match &mut self.state {
+            State::Detecting(_) => Ok(()),
+            State::Framing(records) => records.cut(frames),
+            State::Failed(error) => Err(error.clone()),
+        };
+        self.fuse(result)
+    }
+
+    /// How many of the bytes that were fed last are in no frame yet.
+    ///
+    /// A reader that starts the stream again that many bytes earlier, with a framer of [`rest_choice`](Self::rest_choice)
+    /// that is fed [`header`](Self::header) first, misses nothing.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Detecting(detector) => detector.held_bytes() + self.padding_bytes,
+            State::Framing(records) => records.held_bytes(),
+            State::Failed(_) => 0,
+        }
+    }
+
+    /// What says how the rest of the stream is to be read: the header of a table, nothing for other formats.
+    pub fn header(&self) -> &[u8] {
+        match &self.state {
+            State::Framing(records) => records.header(),
+            State::Detecting(_) | State::Failed(_) => &[],
+        }
+    }
+
+    /// Which formats the rest of the stream may have: JSON records need not have the format of the first.
+    pub fn rest_choice(&self) -> FormatChoice {
+        match (self.layout, self.choice) {
+            (Some(Layout::JsonLines(_) | Layout::JsonDocuments(..)), FormatChoice::Auto) => {
+                FormatChoice::Json
+            }
+            (Some(layout), _) => layout.format().map_or(self.choice, FormatChoice::Exactly),
+            (None, choice) => choice,
+        }
+    }
+
+    /// The stream is at its end: appends the last frames to `frames`.
+    pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let result = self.rest(frames);
+        self.fuse(result)
+    }
+
+    /// The format of the stream, once it is known: of a stream of JSON, that of its first record.
+    pub fn format(&self) -> Option<Format> {
+        self.layout.and_then(Layout::format)
+    }
+
+    fn piece(&mut self, piece: &[u8], frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        match &mut self.state {
+            State::Detecting(detector) => {
+                if let Some(layout) = detector.feed(piece)? {
+                    return self.start(layout, frames);
+                }
+                if detector.held_bytes() == 0 {
+                    self.padding_bytes = 0;
+                }
+                Ok(())
+            }
+            State::Framing(records) => records.feed(piece, frames),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    fn rest(&mut self, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        if let State::Detecting(detector) = &mut self.state {
+            match detector.finish()? {
+                Some(layout) => self.start(layout, frames)?,
+                None => return Ok(()),
+            }
+        }
+        match &mut self.state {
+            State::Detecting(_) => Ok(()),
+            State::Framing(records) => records.finish(frames),
+            State::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    /// Continues with a stream whose layout is known, with the bytes that were kept to detect it.
+    fn start(&mut self, layout: Layout, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
+        let State::Detecting(detector) = &mut self.state else { return Ok(()) };
+        let (window, first_line) = detector.take_window();
+        let limits = self.limits;
+        let records = || Records::new(self.choice);
+        self.state = State::Framing(match layout {
+            Layout::ZeekTsv => framing::zeek_rows(first_line, limits, &self.columns),
+            Layout::VpcFlow => framing::vpc_flow_rows(first_line, limits),
+            Layout::Evtx => framing::evtx_chunks(),
+            Layout::Csv(format) => framing::csv_rows(format, first_line, limits),
+            Layout::JsonLines(_) => framing::json_lines(records(), first_line, limits),
+            Layout::JsonDocuments(_, lists) => framing::json_documents(records(), lists, first_line, limits),
+        });
+        self.layout = Some(layout);
+        window.chunks(PIECE_BYTES).try_for_each(|piece| self.piece(piece, frames))
+    }
+
+    /// The piece without runs of NUL bytes at the start of a line: a log that was truncated under its writer, or that a
+    /// crash left incomplete, has them in place of what was lost.
+    fn without_padding<'a>(&mut self, piece: &'a [u8]) -> Cow<'a, [u8]> {
+        let is_binary = match &self.state {
+            State::Detecting(detector) => detector.detects_binary(piece),
+            _ => matches!(self.layout, Some(Layout::Evtx)),
+        };
+        if is_binary {
+            return Cow::Borrowed(piece);
+        }
+        let starts_line = std::mem::replace(&mut self.at_line_start, piece.ends_with(b"\n"));
+        if memchr::memchr(0, piece).is_none() {
+            return Cow::Borrowed(piece);
+        }
+        let mut text = Vec::with_capacity(piece.len());
+        for (number, line) in piece.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let is_whole = number > 0 || starts_line;
+            let padding = if is_whole { line.iter().take_while(|byte| **byte == 0).count() } else { 0 };
+            text.extend_from_slice(line.get(padding..).unwrap_or_default());
+            if padding == line.len() {
+                self.at_line_start = true;
+            }
+        }
+        if matches!(self.state, State::Detecting(_)) {
+            self.padding_bytes += piece.len() - text.len();
+        }
+        Cow::Owned(text)
+    }
+
+    fn fuse(&mut self, result: Result<(), StreamError>) -> Result<(), StreamError> {
+        if let Err(error) = &result {
+            self.state = State::Failed(error.clone());
+        }
+        result
+    }
+}
