@@ -27,12 +27,13 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistM
 use ipstats_model::{CanonicalIp, Organization};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use strum::VariantArray;
 
 pub(crate) use error::DiskError;
 pub(crate) use fjall::Slice;
 
 /// Which of an IP's two tiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub(crate) enum Level {
     /// The small tile that flushes merge into.
     Recent,

@@ -12,6 +12,7 @@ use crate::tiles;
 use ipstats_model::limits::{CLOCK_AHEAD_SECONDS_MAX, RETENTION_HOURS};
 use ipstats_model::{CanonicalIp, Organization};
 use std::thread;
+use strum::VariantArray as _;
 
 /// IPs whose tiles are in memory at once.
 const BLOCK_IPS: usize = 2048;
@@ -78,7 +79,7 @@ pub(crate) fn flush(head: &Head, disk: &Disk) -> Result<(), StoreError> {
 /// Replaces tiles in which nothing is left within retention by the first contact ever. Returns how many.
 pub(crate) fn sweep(disk: &Disk, horizon: u32) -> Result<u64, StoreError> {
     let mut swept = 0;
-    for level in [Level::Base, Level::Recent] {
+    for level in Level::VARIANTS.iter().rev().copied() {
         let mut writer = disk.write_tiles(level);
         for entry in disk.tiles(level) {
             let (organization, ip, bytes) = entry?;

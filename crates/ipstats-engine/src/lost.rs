@@ -4,12 +4,13 @@ use crate::disk::{Disk, Level, NewDevice};
 use crate::error::StoreError;
 use crate::tiles;
 use std::collections::BTreeSet;
+use strum::VariantArray as _;
 
 /// The devices that occur in tiles and have no name, with names that say so. Reads every tile: for the rare opening after
 /// a damaged disk.
 pub(crate) fn devices(disk: &Disk) -> Result<Vec<NewDevice>, StoreError> {
     let mut seen = BTreeSet::new();
-    for level in [Level::Base, Level::Recent] {
+    for level in Level::VARIANTS.iter().rev().copied() {
         for entry in disk.tiles(level) {
             let (organization, ip, bytes) = entry?;
             let state = tiles::decode(&bytes, level, organization, ip)?;

@@ -22,6 +22,7 @@ use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
 use ipstats_model::{CanonicalIp, Organization, Piece, Timestamp};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
+use strum::VariantArray as _;
 
 /// Names that are remembered while tiles are read.
 const NAMES_MAX: usize = 1 << 18;
@@ -53,7 +54,7 @@ impl Core {
         }
         // What was flushed meanwhile need not stay in memory until all tiles are read.
         drop(heads);
-        for level in [Level::Recent, Level::Base] {
+        for level in Level::VARIANTS.iter().copied() {
             for entry in self.disk.tiles(level) {
                 let (organization, ip, bytes) = entry?;
                 let state = tiles::decode(&bytes, level, organization, ip)?;

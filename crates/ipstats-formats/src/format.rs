@@ -4,9 +4,11 @@ use crate::formats::grammar;
 use crate::grammar::Grammar;
 use std::fmt;
 use std::str::FromStr;
+use strum::{EnumIter, IntoEnumIterator as _, VariantArray};
 
-/// A telemetry format this crate reads. docs/sources.md has one section for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A telemetry format this crate reads. docs/sources.md has one section for each. A stream is tried on them in this
+/// order: a Windows event of Elastic's shippers is both Sysmon and ECS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, VariantArray)]
 pub enum Format {
     /// Zeek conn.log, tab-separated with `#fields`.
     ZeekTsv,
@@ -39,7 +41,7 @@ pub enum Format {
 }
 
 /// Which formats a stream may have: what `--format` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumIter)]
 pub enum FormatChoice {
     /// Any format, recognized from the first lines.
     #[default]
@@ -53,6 +55,7 @@ pub enum FormatChoice {
     /// Any format of JSON records.
     Json,
     /// This format and no other.
+    #[strum(disabled)]
     Exactly(Format),
 }
 
@@ -77,24 +80,9 @@ fn meant(name: &str) -> String {
 }
 
 impl Format {
-    /// All formats, in the order in which a stream is tried on them: a Windows event of Elastic's shippers is both
-    /// Sysmon and ECS.
-    pub const ALL: [Self; 14] = [
-        Self::ZeekTsv,
-        Self::ZeekJson,
-        Self::MdeStreaming,
-        Self::MdeHuntingCsv,
-        Self::MdeHuntingJson,
-        Self::Suricata,
-        Self::SysmonJson,
-        Self::SysmonEvtx,
-        Self::Ecs,
-        Self::Ocsf,
-        Self::Osquery,
-        Self::VpcFlow,
-        Self::IpstatsNdjson,
-        Self::IpstatsCsv,
-    ];
+    /// All formats, in their order.
+    pub const ALL: [Self; Self::VARIANTS.len()] =
+        *Self::VARIANTS.first_chunk().expect("as many as there are variants");
 
     /// The name on the command line and in messages.
     pub const fn name(self) -> &'static str {
@@ -120,9 +108,7 @@ impl Format {
 impl FormatChoice {
     /// All choices, the general ones first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Auto, Self::Zeek, Self::Mde, Self::Sysmon, Self::Json]
-            .into_iter()
-            .chain(Format::ALL.map(Self::Exactly))
+        Self::iter().chain(Format::ALL.map(Self::Exactly))
     }
 
     /// The names of all choices, in the order of [`all`](Self::all).

@@ -3,9 +3,11 @@
 use ipstats_model::DeviceNameError;
 use ipstats_model::limits::DEVICE_NAME_BYTES_MAX;
 use std::fmt;
+use strum::VariantArray;
 
-/// Why a well-formed record is not a connection that a device of the organization opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a well-formed record is not a connection that a device of the organization opened. Reports list them in this
+/// order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, VariantArray)]
 pub enum NotAConnection {
     /// An event of another type or table.
     OtherEvent,
@@ -118,20 +120,9 @@ impl From<DeviceNameError> for Malformed {
 }
 
 impl NotAConnection {
-    /// All reasons, in the order of reports.
-    pub const ALL: [Self; 11] = [
-        Self::OtherEvent,
-        Self::OtherTenant,
-        Self::Inbound,
-        Self::Listening,
-        Self::Failed,
-        Self::Inspected,
-        Self::StartNotSeen,
-        Self::DirectionUnknown,
-        Self::NoRemoteIp,
-        Self::NotInternal,
-        Self::NoTemplate,
-    ];
+    /// All reasons, in their order; each is at the index of its number.
+    pub const ALL: [Self; Self::VARIANTS.len()] =
+        *Self::VARIANTS.first_chunk().expect("as many as there are variants");
 
     /// The stable name in machine-readable reports.
     pub const fn name(self) -> &'static str {

@@ -1,7 +1,9 @@
 //! What can be asked of the service, as quotas, the audit log and the metrics tell it apart.
 
+use strum::VariantArray;
+
 /// What is asked of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum Operation {
     /// "Get IP statistics".
     IpStats,
@@ -19,8 +21,8 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, each at its own index.
-    pub const ALL: [Self; 6] =
-        [Self::IpStats, Self::Ingest, Self::Token, Self::Description, Self::Health, Self::Unknown];
+    pub const ALL: [Self; Self::VARIANTS.len()] =
+        *Self::VARIANTS.first_chunk().expect("as many as there are variants");
 
     /// Its name in logs and metrics; never changed, because alerts are written against it.
     pub const fn name(self) -> &'static str {

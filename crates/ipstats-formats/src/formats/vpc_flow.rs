@@ -7,6 +7,7 @@ use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
 use std::str;
+use strum::VariantArray;
 
 /// The columns of the default format (version 2), which carries no header outside S3.
 const DEFAULT: [&[u8]; 14] = [
@@ -34,7 +35,7 @@ pub(crate) struct Columns {
 }
 
 /// The columns that are read. The numbers are places in [`Row`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 enum Field {
     Source,
     Destination,
@@ -55,6 +56,8 @@ enum Field {
 /// The fields of one row by [`Field`]; those that the log lacks are unset.
 #[derive(Debug)]
 struct Row<'a>([Option<&'a [u8]>; Field::Other as usize]);
+
+const _: () = assert!(Field::Other as usize == Field::VARIANTS.len() - 1, "every other field has a place");
 
 /// Bits of `tcp-flags`, which AWS reports of the first packets only: ACK is set with SYN and nowhere else.
 const SYN: u16 = 0x02;

@@ -8,6 +8,7 @@ use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader, Rejected};
 use ipstats_model::CanonicalIp;
 use std::str;
+use strum::VariantArray;
 
 /// What the header lines of a Zeek log say about its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) struct Columns {
 }
 
 /// The columns that are read. The numbers are places in [`Row`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 enum Field {
     Time,
     Originator,
@@ -45,6 +46,8 @@ enum Field {
 /// The fields of one row by [`Field`]; those that the log lacks are unset.
 #[derive(Debug)]
 struct Row<'a>([Option<&'a [u8]>; Field::Other as usize]);
+
+const _: () = assert!(Field::Other as usize == Field::VARIANTS.len() - 1, "every other field has a place");
 
 impl Default for Header {
     fn default() -> Self {

@@ -10,6 +10,7 @@ use super::verifier::TokenRefused;
 use crate::config::{ClaimNames, ClaimPath, IssuerKind, Principal, RolePermission, TokenContext};
 use ipstats_model::Organization;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 /// How the tokens of an issuer are read.
 pub(super) struct Reading {
@@ -28,7 +29,7 @@ impl Reading {
     /// How tokens shaped as Entra's are read, as those of the built-in authority are.
     pub(super) fn of_entra() -> Self {
         let kind = IssuerKind::Entra;
-        let contexts = vec![TokenContext::Application, TokenContext::Delegated];
+        let contexts = TokenContext::VARIANTS.to_vec();
         Self { kind, claims: ClaimNames::usual(kind), contexts }
     }
 

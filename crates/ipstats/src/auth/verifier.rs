@@ -16,6 +16,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation, decode, decode_header};
 use std::collections::HashSet;
 use std::sync::Arc;
+use strum::VariantArray;
 
 /// Longest token that is looked at, in bytes. Entra's stay below 8 KiB, groups included.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -46,7 +47,7 @@ pub struct Verifier {
 }
 
 /// Why a token was refused. Safe to tell: nothing here depends on a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, VariantArray)]
 pub enum TokenRefused {
     /// No `Authorization: Bearer` header.
     #[error("the Authorization header with a bearer token is missing")]
@@ -97,23 +98,8 @@ pub enum TokenRefused {
 
 impl TokenRefused {
     /// Every reason there is.
-    pub const ALL: [Self; 15] = [
-        Self::Missing,
-        Self::NotBearer,
-        Self::Malformed,
-        Self::Issuer,
-        Self::Key,
-        Self::Signature,
-        Self::Audience,
-        Self::Expired,
-        Self::NotYetValid,
-        Self::Tenant,
-        Self::Bound,
-        Self::NotAccess,
-        Self::Context,
-        Self::Withdrawn,
-        Self::KeysUnavailable,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] =
+        *Self::VARIANTS.first_chunk().expect("as many as there are variants");
 
     /// The reason as one word, for figures.
     pub fn name(self) -> &'static str {

@@ -4,6 +4,7 @@ use super::reader::Section;
 use super::values::{InvalidValue, words};
 use std::fmt;
 use std::str::FromStr;
+use strum::VariantArray;
 
 /// What kind of issuer it is. The kind decides how an application token is told from a user's: that rule is not
 /// configurable, because a wrong one would make users of applications.
@@ -23,7 +24,7 @@ pub enum IssuerKind {
 words!(IssuerKind: "entra" => Self::Entra, "keycloak" => Self::Keycloak, "auth0" => Self::Auth0, "rfc9068" => Self::Rfc9068);
 
 /// On whose behalf a token lets its bearer act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray)]
 pub enum TokenContext {
     /// `application`: its own.
     Application,

@@ -9,6 +9,7 @@ use super::values::Name;
 use super::{Place, PublicUrl};
 use ipstats_model::Organization;
 use std::collections::{BTreeMap, HashSet};
+use strum::VariantArray as _;
 
 /// What an issuer's name holds in place of the tenant when it issues for many.
 pub const TENANT_PLACEHOLDER: &str = "{tenantid}";
@@ -157,7 +158,7 @@ fn issuer(
         audiences,
         organization: organization?,
         claims,
-        contexts: contexts.unwrap_or_else(|| vec![TokenContext::Application, TokenContext::Delegated]),
+        contexts: contexts.unwrap_or_else(|| TokenContext::VARIANTS.to_vec()),
         keys: keys?,
         clock_skew_seconds: clock_skew.seconds,
     })

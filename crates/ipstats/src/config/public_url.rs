@@ -4,6 +4,7 @@ use super::values::InvalidValue;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use strum::VariantArray;
 
 /// First part of the service's own paths. A prefix that began with it could not be told from a path.
 const OWN_PATHS: &str = "/api";
@@ -20,7 +21,7 @@ pub struct PublicUrl {
 }
 
 /// How a client speaks to the service, or to the proxy in front of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub enum Scheme {
     /// In the clear.
     Http,
@@ -68,7 +69,7 @@ impl Scheme {
 
     /// The scheme with this name, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+        Self::VARIANTS.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
     fn without_port(self, authority: &str) -> &str {

@@ -67,13 +67,13 @@ impl InvalidValue {
 
 /// Values that are each written as one word.
 macro_rules! words {
-    ($type:ty: $($word:literal => $value:expr),+) => {
+    ($type:ty: $($word:literal => Self $(::$variant:ident)? $(($inner:path))?),+) => {
         impl FromStr for $type {
             type Err = InvalidValue;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
-                    $($word => Ok($value),)+
+                    $($word => Ok(Self $(::$variant)? $(($inner))?),)+
                     _ => Err(InvalidValue::new(text, format!("one of {}", [$($word),+].join(", ")))),
                 }
             }
@@ -81,10 +81,9 @@ macro_rules! words {
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                $(if *self == $value {
-                    return f.write_str($word);
-                })+
-                Ok(())
+                match self {
+                    $(Self $(::$variant)? $(($inner))? => f.write_str($word),)+
+                }
             }
         }
     };

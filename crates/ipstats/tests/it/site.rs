@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
+use strum::VariantArray;
 
 /// What the clock of the data is pinned to.
 pub(crate) const AS_OF: &str = "2017-08-29T13:32:59Z";
@@ -151,7 +152,7 @@ impl Site {
 }
 
 /// How logs can be sent in over HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub(crate) enum Protocol {
     Plain,
     Bulk,
@@ -161,7 +162,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Bulk, Self::Hec, Self::Otlp, Self::OtlpBinary];
+    pub(crate) const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
 
     pub(crate) const fn path(self) -> &'static str {
         match self {
