@@ -12,6 +12,7 @@
 //! | `grammar` | what a format is made of |
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
+//! | `flow_rules` | who opened the connection that a flow record shows: one rule for ports and flags, one for ICMP |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
 //! | `syslog` | messages out of a connection, and the record in a message |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
@@ -29,6 +30,7 @@ mod detect;
 mod envelope;
 mod error;
 mod fields;
+mod flow_rules;
 mod format;
 mod formats;
 mod frame;

@@ -7,6 +7,7 @@ mod evidence;
 mod record;
 mod shares;
 
+use crate::flow_rules::Opener;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Reader, Rules};
 use crate::settings::Settings;
@@ -196,8 +197,8 @@ fn take(record: &Record, clock: Clock, number: u64, reader: &mut Reader<'_>) {
             return Err(NotAConnection::OtherEvent.into());
         };
         let (originator, responder, progress) = match evidence::opener(record)? {
-            evidence::Opener::Source(progress) => (source, destination, progress),
-            evidence::Opener::Destination(progress) => (destination, source, progress),
+            Opener::Source(progress) => (source, destination, progress),
+            Opener::Destination(progress) => (destination, source, progress),
         };
         let mac = record.source_mac.filter(|_| originator == source);
         reader.flow(&Flow {

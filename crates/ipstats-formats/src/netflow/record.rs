@@ -1,9 +1,9 @@
 //! What the three versions say in their own fields, as one record: information elements of IANA's registry.
 
 use crate::fields::time;
+use crate::flow_rules::TcpFlags;
 use crate::outcome::Malformed;
 use ipstats_model::{CanonicalIp, Timestamp};
-use netflow_parser::protocol::ProtocolTypes;
 use netflow_parser::static_versions::v5;
 use netflow_parser::variable_versions::field_types;
 use netflow_parser::variable_versions::field_value::DurationValue;
@@ -21,11 +21,13 @@ pub(super) struct Record {
     pub(super) source_port: Option<u16>,
     pub(super) destination_port: Option<u16>,
     pub(super) source_mac: Option<[u8; 6]>,
-    pub(super) is_tcp: bool,
+    pub(super) protocol: Option<u8>,
+    /// `icmpTypeIPv4`, `icmpTypeIPv6`, or the upper byte of `icmpTypeCodeIPv4` and `icmpTypeCodeIPv6`.
+    pub(super) icmp_type: Option<u8>,
     /// Flags of all packets, of which any had them.
-    pub(super) flags: Option<Flags>,
+    pub(super) flags: Option<TcpFlags>,
     /// Flags of the first packet.
-    pub(super) initial_flags: Option<Flags>,
+    pub(super) initial_flags: Option<TcpFlags>,
     /// Packets went both ways in this one record (RFC 5103).
     pub(super) is_biflow: bool,
     /// Packets of the other direction.
@@ -37,13 +39,6 @@ pub(super) struct Record {
     pub(super) firewall_event: Option<FirewallEvent>,
     /// Read through [`start`](Self::start).
     pub(super) began: Start,
-}
-
-/// The two flags that tell how a TCP connection began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flags {
-    pub(super) syn: bool,
-    pub(super) ack: bool,
 }
 
 /// What a firewall did with a flow.
@@ -89,8 +84,8 @@ impl Record {
             destination: Some(IpAddr::from(flow.dst_addr).into()),
             source_port: Some(flow.src_port),
             destination_port: Some(flow.dst_port),
-            is_tcp: flow.protocol_number == 6,
-            flags: Some(Flags::of(u64::from(flow.tcp_flags))),
+            protocol: Some(flow.protocol_number),
+            flags: Some(TcpFlags::from_bits(u16::from(flow.tcp_flags))),
             began: Start { uptime_millis: Some(flow.first), ..Start::default() },
             ..Self::default()
         }
@@ -110,7 +105,7 @@ impl Record {
             match field {
                 IPFixField::IANA(field) => record.take(element(*field), value),
                 IPFixField::Yaf(YafIPFixField::InitialTCPFlags) => {
-                    record.initial_flags = number(value).map(Flags::of);
+                    record.initial_flags = flags(value);
                 }
                 IPFixField::ReverseInformationElement(field) => record.take_reverse(*field, value),
                 _ => {}
@@ -158,13 +153,18 @@ impl Record {
     fn take(&mut self, element: u16, value: &FieldValue) {
         match element {
             4 => {
-                self.is_tcp = matches!(value, FieldValue::ProtocolType(ProtocolTypes::Tcp));
+                self.protocol = match value {
+                    FieldValue::ProtocolType(protocol) => Some(u8::from(*protocol)),
+                    _ => None,
+                }
             }
             6 => self.flags = flags(value),
             7 => self.source_port = number(value).and_then(|port| port.try_into().ok()),
             11 => self.destination_port = number(value).and_then(|port| port.try_into().ok()),
             8 | 27 => self.source = address(value).or(self.source),
             12 | 28 => self.destination = address(value).or(self.destination),
+            32 | 139 => self.icmp_type = number(value).and_then(|code| (code >> 8).try_into().ok()),
+            176 | 178 => self.icmp_type = number(value).and_then(|kind| kind.try_into().ok()),
             22 => self.began.uptime_millis = millis(value).and_then(|millis| millis.try_into().ok()),
             56 => self.source_mac = if let FieldValue::MacAddr(mac) = value { Some(*mac) } else { None },
             150 | 152 | 154 | 156 => self.began.seconds = seconds(value),
@@ -199,6 +199,10 @@ fn element(field: IANAIPFixField) -> u16 {
         IANAIPFixField::DestinationTransportPort => 11,
         IANAIPFixField::DestinationIpv4address => 12,
         IANAIPFixField::FlowStartSysUpTime => 22,
+        IANAIPFixField::IcmpTypeCodeIpv4 => 32,
+        IANAIPFixField::IcmpTypeCodeIpv6 => 139,
+        IANAIPFixField::IcmpTypeIpv4 => 176,
+        IANAIPFixField::IcmpTypeIpv6 => 178,
         IANAIPFixField::SourceIpv6address => 27,
         IANAIPFixField::DestinationIpv6address => 28,
         IANAIPFixField::SourceMacaddress => 56,
@@ -216,17 +220,12 @@ fn element(field: IANAIPFixField) -> u16 {
     }
 }
 
-impl Flags {
-    fn of(bits: u64) -> Self {
-        Self { syn: bits & 0x02 != 0, ack: bits & 0x10 != 0 }
-    }
-}
-
-fn flags(value: &FieldValue) -> Option<Flags> {
-    match value {
-        FieldValue::TcpControlBits(bits, _) => Some(Flags { syn: bits.syn, ack: bits.ack }),
-        other => number(other).map(Flags::of),
-    }
+fn flags(value: &FieldValue) -> Option<TcpFlags> {
+    let bits = match value {
+        FieldValue::TcpControlBits(bits, _) => u64::from(u16::from(*bits)),
+        other => number(other)?,
+    };
+    bits.try_into().ok().map(TcpFlags::from_bits)
 }
 
 fn firewall_event(value: &FieldValue) -> Option<FirewallEvent> {

@@ -90,7 +90,7 @@ fn version_5_counts_what_it_proves() {
         (REMOTE, DEVICE, [443, 49_152], 0x1b, 6),
         (DEVICE, REMOTE, [49_153, 443], 0x02, 6),
         (DEVICE, REMOTE, [49_154, 443], 0x18, 6),
-        (DEVICE, REMOTE, [49_155, 8443], 0x1b, 6),
+        (DEVICE, REMOTE, [49_155, 49_156], 0x1b, 6),
         ([10, 0, 0, 6], [203, 0, 113, 53], [50_000, 53], 0, 17),
     ]);
     let (connections, tally) = read(std::slice::from_ref(&datagram), &Settings::default());
