@@ -4,7 +4,7 @@
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ipstats_formats::{Format, Frame, Framer, Limits, Settings, Tally};
+use ipstats_formats::{Format, FormatChoice, Frame, Framer, Limits, RecordReader, Settings, Tally};
 use ipstats_model::Batch;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -413,9 +413,65 @@ fn parse(criterion: &mut Criterion<CpuTime>) {
     }
 }
 
+/// The same records in a stream, one by one, and each in an envelope: docs/performance.md has the ratios.
+fn records(criterion: &mut Criterion<CpuTime>) {
+    let settings = Settings::default();
+    for (format, text) in [
+        (Format::ZeekJson, zeek_json()),
+        (Format::Suricata, suricata()),
+        (Format::Ecs, ecs()),
+        (Format::Ocsf, ocsf()),
+        (Format::IpstatsNdjson, own_ndjson()),
+    ] {
+        let alone: Vec<String> = text.lines().map(str::to_owned).collect();
+        let wrapped: Vec<String> = alone.iter().map(|record| in_envelope(record)).collect();
+        let mut group = criterion.benchmark_group(format!("{} records", format.name()));
+        group.throughput(Throughput::Elements(ROWS)).sample_size(20);
+        let (mut batch, mut frames) = (Batch::new(), Vec::new());
+        group.bench_function("in a stream", |bencher| {
+            bencher.iter(|| {
+                let mut tally = Tally::default();
+                in_chunks(format, &text, &mut frames, |frames| {
+                    for frame in frames.drain(..) {
+                        batch.clear();
+                        frame.parse(&settings, &mut batch, &mut tally);
+                    }
+                });
+                tally
+            });
+        });
+        for (name, records) in [("alone", &alone), ("in an envelope", &wrapped)] {
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    let (mut reader, mut tally) =
+                        (RecordReader::new(FormatChoice::Auto, &settings), Tally::default());
+                    for (number, record) in records.iter().enumerate() {
+                        if number % 4096 == 0 {
+                            batch.clear();
+                        }
+                        let _ = reader.read(record.as_bytes(), &settings, &mut batch, &mut tally);
+                    }
+                    assert_eq!((tally.records(), tally.malformed()), (ROWS, 0));
+                    tally
+                });
+            });
+        }
+    }
+}
+
+/// A record as Filebeat ships the line that it read.
+fn in_envelope(record: &str) -> String {
+    serde_json::json!({
+        "@timestamp": "2026-11-01T12:00:00.000Z",
+        "agent": { "type": "filebeat", "version": "8.15.0", "id": "5a2f" },
+        "message": record,
+    })
+    .to_string()
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = parse
+    targets = parse, records
 }
 criterion_main!(benches);

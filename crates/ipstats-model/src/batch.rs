@@ -42,6 +42,14 @@ pub struct Recorded {
     pub too_far_ahead: u64,
 }
 
+impl std::ops::AddAssign for Recorded {
+    fn add_assign(&mut self, more: Self) {
+        self.counted += more.counted;
+        self.too_old += more.too_old;
+        self.too_far_ahead += more.too_far_ahead;
+    }
+}
+
 /// The text cannot name a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceNameError {

@@ -9,20 +9,17 @@ mod stories;
 use super::{output, serve, token};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Flags};
-use crate::ingest::{Sink, Stop, StoreSink};
+use crate::ingest::{Batcher, Sink, Stop, StoreSink};
 use crate::store::Store;
 use anyhow::{Context, bail};
 use clap::Args;
-use ipstats_model::{Batch, CanonicalIp, Timestamp};
+use ipstats_model::{Batch, CanonicalIp, Recorded, Timestamp};
 use month::{Month, Record};
 use screen::Found;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::time::Instant;
-
-/// Connections in a batch.
-const BATCH_ROWS_MAX: usize = 1 << 16;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -76,10 +73,10 @@ fn make_up(config: &Config, clock: &Clock, seed: u64, stop: &Stop) -> anyhow::Re
     let store = Store::open(config, clock)?;
     let month = Month::ending_at(clock.now(), seed)?;
     let sink = StoreSink { store: &store, organization, clock: clock.clone() };
-    let mut recorder = Recorder { sink, batch: Batch::new(), connections: 0, stop };
+    let mut recorder = Recorder { sink, batcher: Batcher::default(), stop };
     month.happen(&mut recorder)?;
     recorder.flush()?;
-    let found = Found::ask(&store, organization, &month, recorder.connections)?;
+    let found = Found::ask(&store, organization, &month, recorder.batcher.outcomes().counted)?;
     store.close_here().context("the sample data cannot be written")?;
     Ok(found)
 }
@@ -110,28 +107,35 @@ fn stop_on_signal() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// Puts what happened into batches, and these into the store.
+/// Records generated connections.
 struct Recorder<'a> {
     sink: StoreSink<'a>,
-    batch: Batch,
-    connections: u64,
+    batcher: Batcher,
     stop: &'a Stop,
 }
 
 impl Recorder<'_> {
     fn flush(&mut self) -> anyhow::Result<()> {
-        if self.stop.requested() {
-            bail!("interrupted");
-        }
-        self.connections += self.sink.record(&self.batch)?.counted;
-        self.batch.clear();
-        Ok(())
+        let Self { sink, batcher, stop } = self;
+        batcher.flush(|batch| record_unless_stopped(sink, batch, stop))
     }
 }
 
 impl Record for Recorder<'_> {
     fn record(&mut self, device: &str, ip: CanonicalIp, at: Timestamp) -> anyhow::Result<()> {
-        self.batch.push(device, ip, at)?;
-        if self.batch.len() >= BATCH_ROWS_MAX { self.flush() } else { Ok(()) }
+        let Self { sink, batcher, stop } = self;
+        let mut pushed = Ok(());
+        batcher.read(
+            |batch, _| pushed = batch.push(device, ip, at),
+            |batch| record_unless_stopped(sink, batch, stop),
+        )?;
+        Ok(pushed?)
     }
+}
+
+fn record_unless_stopped(sink: &StoreSink<'_>, batch: &Batch, stop: &Stop) -> anyhow::Result<Recorded> {
+    if stop.requested() {
+        bail!("interrupted");
+    }
+    Ok(sink.record(batch)?)
 }

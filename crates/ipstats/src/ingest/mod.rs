@@ -15,12 +15,14 @@
 //! - When asked to stop, nothing more is read, and what was read is finished.
 
 mod aliases;
+mod batcher;
 mod decompress;
 mod delivery;
 mod encoding;
 pub mod envelope;
 mod guess;
 mod lines;
+mod outcomes;
 mod pipeline;
 mod progress;
 mod queue;
@@ -32,10 +34,12 @@ mod upload;
 mod worker;
 
 pub use aliases::{AliasError, read_aliases};
+pub use batcher::Batcher;
 pub use decompress::{Compression, ZstdWindow, decompressed};
 pub use delivery::Delivery;
 pub use encoding::{Encodings, UnknownEncoding, decoded};
 pub use guess::OtherFormat;
+pub use outcomes::Outcomes;
 pub use pipeline::{Plan, Stop, ingest};
 pub use progress::Progress;
 pub use report::{Report, SourceReport};

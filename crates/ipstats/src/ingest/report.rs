@@ -62,10 +62,4 @@ impl Report {
             log.tally.merge(tally);
         }
     }
-
-    pub(super) fn acknowledge(&mut self, recorded: Recorded) {
-        self.recorded.counted += recorded.counted;
-        self.recorded.too_old += recorded.too_old;
-        self.recorded.too_far_ahead += recorded.too_far_ahead;
-    }
 }

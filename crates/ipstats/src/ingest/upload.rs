@@ -3,19 +3,18 @@
 //! It is read, parsed and recorded by the one thread that calls: many senders at once use the cores well enough, and
 //! each takes a bounded amount of memory (a chunk, a frame and a batch).
 
+use super::batcher::Batcher;
 use super::decompress::Compression;
 use super::encoding::{Encodings, decoded};
 use super::guess::{Head, OtherFormat};
 use super::lines::Lines;
+use super::outcomes::Outcomes;
 use super::sink::Sink;
 use super::source::SourceError;
 use crate::store::StoreError;
 use ipstats_formats::{FormatChoice, Frame, Framer, Settings, StreamError, Tally};
-use ipstats_model::{Batch, Recorded};
+use ipstats_model::Recorded;
 use std::io::{self, Read};
-
-/// Connections in a batch, as for files.
-pub(super) const BATCH_ROWS_MAX: usize = 1 << 16;
 
 /// How an upload is read.
 #[derive(Debug, Clone)]
@@ -39,6 +38,13 @@ pub struct UploadReport {
     pub recorded: Recorded,
     /// Where no record was a connection, or the log could not be read: which format it seems to have, if that is another.
     pub other_format: Option<OtherFormat>,
+}
+
+impl UploadReport {
+    /// How many of its records ended where.
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(&self.tally, self.recorded)
+    }
 }
 
 /// Why an upload was not read to its end. What comes before was recorded; sending it again changes nothing.
@@ -116,14 +122,14 @@ pub fn upload(
     sink: &impl Sink,
 ) -> (UploadReport, Result<(), UploadError>) {
     let head = Head::new(plan.format);
-    let mut upload = Upload { plan, sink, head, batch: Batch::new(), report: UploadReport::default() };
+    let mut upload = Upload { plan, sink, head, batcher: Batcher::default() };
     let read = upload.read(log);
-    let recorded = upload.record();
-    let tally = &upload.report.tally;
-    if tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read)) {
-        upload.report.other_format = upload.head.other_format();
-    }
-    (upload.report, recorded.map_err(UploadError::Record).and(read))
+    let flushed = upload.batcher.flush(|batch| sink.record(batch));
+    let (tally, recorded) = upload.batcher.take();
+    let counts_nothing = tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read));
+    let other_format = if counts_nothing { upload.head.other_format() } else { None };
+    let report = UploadReport { tally, recorded, other_format };
+    (report, flushed.map_err(UploadError::Record).and(read))
 }
 
 /// Whether a log could not be read as its format, and the error does not say which other it seems to have.
@@ -136,19 +142,11 @@ const fn is_unreadable(read: &Result<(), UploadError>) -> bool {
     }
 }
 
-/// Adds what the sink acknowledged.
-pub(super) fn add(total: &mut Recorded, more: Recorded) {
-    total.counted += more.counted;
-    total.too_old += more.too_old;
-    total.too_far_ahead += more.too_far_ahead;
-}
-
 struct Upload<'a, S> {
     plan: &'a UploadPlan,
     sink: &'a S,
     head: Head,
-    batch: Batch,
-    report: UploadReport,
+    batcher: Batcher,
 }
 
 impl<S: Sink> Upload<'_, S> {
@@ -191,27 +189,16 @@ impl<S: Sink> Upload<'_, S> {
     ) -> Result<(), UploadError> {
         let mut frames = Vec::new();
         let result = cut(&mut frames);
-        for frame in frames {
-            frame.parse(&self.plan.settings, &mut self.batch, &mut self.report.tally);
-            if self.batch.len() >= BATCH_ROWS_MAX {
-                self.record()?;
-            }
-        }
+        let sink = self.sink;
+        self.batcher.parse(&frames, &self.plan.settings, |batch| sink.record(batch))?;
         result.map_err(|error| UploadError::Source(SourceError::Content(error)))
-    }
-
-    fn record(&mut self) -> Result<(), StoreError> {
-        if !self.batch.is_empty() {
-            add(&mut self.report.recorded, self.sink.record(&self.batch)?);
-            self.batch.clear();
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ipstats_model::Batch;
     use parking_lot::Mutex;
     use std::io::Cursor;
 

@@ -1,15 +1,12 @@
 //! A thread that parses frames and records batches.
 
+use super::batcher::Batcher;
 use super::pipeline::{Shared, SourceFrame};
 use super::queue::Pop;
 use super::sink::Sink;
 use crate::store::StoreError;
-use ipstats_formats::Tally;
-use ipstats_model::Batch;
 use std::time::Duration;
 
-/// Connections in a batch: enough that many share the cost of making it durable.
-const BATCH_ROWS_MAX: usize = 1 << 16;
 /// How long to wait for more before recording what is there, and looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -17,12 +14,12 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Worker<'a, S> {
     shared: &'a Shared,
     sink: &'a S,
-    batch: Batch,
+    batcher: Batcher,
 }
 
 impl<'a, S: Sink> Worker<'a, S> {
     pub(super) fn new(shared: &'a Shared, sink: &'a S) -> Self {
-        Self { shared, sink, batch: Batch::new() }
+        Self { shared, sink, batcher: Batcher::default() }
     }
 
     /// Works until there is nothing left to do, or the sink fails.
@@ -40,29 +37,29 @@ impl<'a, S: Sink> Worker<'a, S> {
                 self.shared.queue.close();
             }
             match self.shared.queue.pop(PATIENCE) {
-                Pop::Item(frame) => self.parse(&frame),
+                Pop::Item(frame) => self.parse(frame)?,
                 Pop::Idle => self.record()?,
                 Pop::Closed => return self.record(),
             }
-            if self.batch.len() >= BATCH_ROWS_MAX {
-                self.record()?;
-            }
         }
     }
 
-    fn parse(&mut self, SourceFrame { source, frame }: &SourceFrame) {
-        let mut tally = Tally::default();
-        frame.parse(&self.shared.settings, &mut self.batch, &mut tally);
+    fn parse(&mut self, SourceFrame { source, frame }: SourceFrame) -> Result<(), StoreError> {
+        let sink = self.sink;
+        let parsed = self.batcher.parse(&[frame], &self.shared.settings, |batch| sink.record(batch));
+        let (tally, recorded) = self.batcher.take();
         self.shared.progress.add_records(tally.records());
-        self.shared.report.lock().add(*source, &tally);
+        let mut report = self.shared.report.lock();
+        report.add(source, &tally);
+        report.recorded += recorded;
+        parsed
     }
 
     fn record(&mut self) -> Result<(), StoreError> {
-        if !self.batch.is_empty() {
-            let recorded = self.sink.record(&self.batch)?;
-            self.batch.clear();
-            self.shared.report.lock().acknowledge(recorded);
-        }
+        let sink = self.sink;
+        self.batcher.flush(|batch| sink.record(batch))?;
+        let (_, recorded) = self.batcher.take();
+        self.shared.report.lock().recorded += recorded;
         Ok(())
     }
 }

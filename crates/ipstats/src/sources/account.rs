@@ -3,7 +3,7 @@
 //! Owns a sum of everything, sums over the last hour in slices of ten seconds, the newest event, what is still to be read,
 //! and the last trouble. It is told the time, and its size does not depend on how many records there were.
 
-use super::outcomes::Outcomes;
+use crate::ingest::Outcomes;
 use ipstats_formats::Tally;
 use ipstats_model::{Recorded, Timestamp};
 use parking_lot::Mutex;

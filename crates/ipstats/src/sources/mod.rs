@@ -20,14 +20,12 @@ mod files;
 mod kafka;
 mod listen;
 mod netflow;
-mod outcomes;
 mod recorder;
 mod report;
 mod syslog;
 
 pub use account::{Account, Backlog, State, Statement, Unread};
 pub use board::Board;
-pub use outcomes::Outcomes;
 pub use report::{Moment, OutcomesReport, SourceReport, SourcesReport};
 
 use crate::clock::Clock;

@@ -3,16 +3,13 @@
 use super::account::{Account, Backlog};
 use crate::clock::Clock;
 use crate::config::SourceEntry;
-use crate::ingest::Stop;
+use crate::ingest::{Batcher, Stop};
 use crate::store::{Store, StoreError};
 use ipstats_formats::{Aliases, Frame, Settings, Tally};
 use ipstats_model::{Batch, Organization, Recorded, Timestamp};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-
-/// Connections in a batch, as for imports.
-const BATCH_ROWS_MAX: usize = 1 << 16;
 
 /// Pause before the store is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -29,8 +26,7 @@ pub(super) struct Recorder {
     data_clock: Clock,
     account: Arc<Account>,
     stop: Stop,
-    batch: Batch,
-    tally: Tally,
+    batcher: Batcher,
 }
 
 /// The source was told to stop.
@@ -53,8 +49,7 @@ impl Recorder {
             data_clock,
             account,
             stop,
-            batch: Batch::new(),
-            tally: Tally::default(),
+            batcher: Batcher::default(),
         }
     }
 
@@ -71,14 +66,14 @@ impl Recorder {
         &self.account
     }
 
-    /// Lets `read` put connections into the batch and the outcome of each record into the tally; records when there is
-    /// enough for a batch.
+    /// Lets `read` add connections and the outcomes of their records; records a full batch.
     pub(super) fn read(
         &mut self,
         read: impl FnOnce(&Settings, &mut Batch, &mut Tally),
     ) -> Result<(), Stopped> {
-        read(&self.settings, &mut self.batch, &mut self.tally);
-        if self.batch.len() >= BATCH_ROWS_MAX { self.flush() } else { Ok(()) }
+        self.with_batcher(|this, batcher| {
+            batcher.read(|batch, tally| read(&this.settings, batch, tally), |batch| this.record(batch))
+        })
     }
 
     /// Which device had which address when; of what is added, frames that are taken from then on make use.
@@ -92,40 +87,27 @@ impl Recorder {
         self.data_clock.now()
     }
 
-    /// Parses frames; records when there is enough for a batch.
+    /// Parses frames; records each full batch.
     pub(super) fn take(&mut self, frames: &[Frame]) -> Result<(), Stopped> {
-        for frame in frames {
-            frame.parse(&self.settings, &mut self.batch, &mut self.tally);
-            if self.batch.len() >= BATCH_ROWS_MAX {
-                self.flush()?;
-            }
-        }
-        Ok(())
+        self.with_batcher(|this, batcher| batcher.parse(frames, &this.settings, |batch| this.record(batch)))
     }
 
     /// Counts a log of its own that cannot be read, or not to its end.
     #[cfg(feature = "kafka")]
-    pub(super) fn unreadable(&mut self, error: &ipstats_formats::StreamError) {
-        self.tally.unreadable(error);
+    pub(super) fn unreadable(&mut self, error: &ipstats_formats::StreamError) -> Result<(), Stopped> {
+        self.read(|_, _, tally| tally.unreadable(error))
     }
 
-    /// Makes everything that was taken durable.
+    /// Makes everything that was read durable, and adds it to the statistics of the source.
     pub(super) fn flush(&mut self) -> Result<(), Stopped> {
-        if self.tally.records() == 0 {
+        if self.batcher.tally().records() == 0 {
             return Ok(());
         }
-        let recorded = if self.batch.is_empty() {
-            Recorded::default()
-        } else {
-            self.until_accepted(|this| {
-                this.store.record_here(this.organization, &this.batch, this.data_clock.now())
-            })?
-        };
-        if let Some(why) = self.account.add(&self.tally, recorded, Clock::System.now()) {
-            self.warn_of_useless(&why);
+        self.with_batcher(|this, batcher| batcher.flush(|batch| this.record(batch)))?;
+        let (tally, recorded) = self.batcher.take();
+        if let Some(why) = self.account.add(&tally, recorded, Clock::System.now()) {
+            self.warn_of_useless(&tally, &why);
         }
-        self.batch.clear();
-        self.tally = Tally::default();
         Ok(())
     }
 
@@ -197,13 +179,25 @@ impl Recorder {
         if self.is_stopped() { Err(Stopped) } else { Ok(()) }
     }
 
-    fn warn_of_useless(&self, why: &str) {
+    fn warn_of_useless(&self, tally: &Tally, why: &str) {
         tracing::warn!(
             source = self.name,
-            tenant = self.tally.other_tenant().map(tracing::field::display),
-            first_issue = self.tally.issues().first().map(tracing::field::display),
+            tenant = tally.other_tenant().map(tracing::field::display),
+            first_issue = tally.issues().first().map(tracing::field::display),
             "records come in, and none of them counts: {why}"
         );
+    }
+
+    /// Lends the batcher, so that its batches can be recorded by this recorder.
+    fn with_batcher<T>(&mut self, call: impl FnOnce(&Self, &mut Batcher) -> T) -> T {
+        let mut batcher = std::mem::take(&mut self.batcher);
+        let done = call(self, &mut batcher);
+        self.batcher = batcher;
+        done
+    }
+
+    fn record(&self, batch: &Batch) -> Result<Recorded, Stopped> {
+        self.until_accepted(|this| this.store.record_here(this.organization, batch, this.data_clock.now()))
     }
 
     fn checkpoint_name(&self, rest: &str) -> String {

@@ -3,8 +3,8 @@
 //! Fields may be added, none is renamed.
 
 use super::account::{Account, Backlog, State, Statement};
-use super::outcomes::Outcomes;
 use crate::config::{IngestSource, SourceEntry, SourceKind};
+use crate::ingest::Outcomes;
 use ipstats_model::{Organization, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use super::bar::rate;
 use crate::cli::output;
 use crate::client::LogAnswer;
-use crate::ingest::Report;
+use crate::ingest::{Outcomes, Report};
 use crate::numbers::grouped;
 use crate::visible::Visible;
 use ipstats_formats::NotAConnection;
@@ -44,12 +44,13 @@ impl Account {
     /// The account of an import into the data folder.
     pub(super) fn of_report(report: &Report, organization: Organization, elapsed: Duration) -> Self {
         let (tally, recorded) = (report.tally(), report.recorded);
-        let reasons = tally.not_a_connection().map(|(reason, count)| (reason.name().to_owned(), count));
+        let outcomes = Outcomes::new(&tally, recorded);
+        let reasons = outcomes.not_a_connection().map(|(reason, count)| (reason.name().to_owned(), count));
         let counts = Counts {
-            counted: recorded.counted,
+            counted: outcomes.counted,
             not_a_connection: reasons.collect(),
-            outside_retention: recorded.too_old + recorded.too_far_ahead,
-            malformed: tally.malformed(),
+            outside_retention: outcomes.outside_retention,
+            malformed: outcomes.malformed,
             organization: Some(organization.to_string()),
             newest_event: tally.newest().map(|time| time.to_string()),
             oldest_event: tally.oldest().map(|time| time.to_string()),

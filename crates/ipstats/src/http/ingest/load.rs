@@ -6,7 +6,9 @@ use crate::config::IngestSource;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ingest::envelope::DecodedBody;
-use crate::ingest::{Delivery, Encodings, OtherFormat, SourceError, StoreSink, UploadError, UploadReport};
+use crate::ingest::{
+    Delivery, Encodings, OtherFormat, Outcomes, SourceError, StoreSink, UploadError, UploadReport,
+};
 use crate::metrics::Metrics;
 use crate::sources::Account;
 use crate::store::Store;
@@ -43,7 +45,7 @@ pub(super) async fn load<T: Send + 'static>(
         () = forward(body, writer) => load.await,
     };
     let (report, end) = done?;
-    count(&app.metrics, &report);
+    count(&app.metrics, &report.outcomes());
     Ok((report, end))
 }
 
@@ -106,11 +108,11 @@ fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: 
     }
 }
 
-fn count(metrics: &Metrics, UploadReport { tally, recorded, .. }: &UploadReport) {
-    metrics.count_records("counted", recorded.counted);
-    metrics.count_records("not_a_connection", tally.not_a_connection().map(|(_, records)| records).sum());
-    metrics.count_records("outside_retention", recorded.too_old + recorded.too_far_ahead);
-    metrics.count_records("malformed", tally.malformed());
+fn count(metrics: &Metrics, outcomes: &Outcomes) {
+    metrics.count_records("counted", outcomes.counted);
+    metrics.count_records("not_a_connection", outcomes.not_connections());
+    metrics.count_records("outside_retention", outcomes.outside_retention);
+    metrics.count_records("malformed", outcomes.malformed);
 }
 
 impl From<UploadError> for ApiError {

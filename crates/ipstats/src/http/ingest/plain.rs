@@ -92,14 +92,15 @@ fn format_in(path: Result<Path<String>, PathRejection>) -> Result<FormatChoice, 
 
 impl IngestAnswer {
     fn new(report: UploadReport, organization: Organization) -> Self {
-        let UploadReport { tally, recorded, other_format } = report;
-        let reasons = tally.not_a_connection().map(|(reason, count)| (reason.name(), count));
+        let outcomes = report.outcomes();
+        let UploadReport { tally, other_format, .. } = report;
+        let reasons = outcomes.not_a_connection().map(|(reason, count)| (reason.name(), count));
         let issues = tally.issues().iter();
         Self {
-            counted: recorded.counted,
+            counted: outcomes.counted,
             not_a_connection: reasons.collect(),
-            outside_retention: recorded.too_old + recorded.too_far_ahead,
-            malformed: tally.malformed(),
+            outside_retention: outcomes.outside_retention,
+            malformed: outcomes.malformed,
             organization: organization.to_string(),
             newest_event: tally.newest().map(|time| time.to_string()),
             oldest_event: tally.oldest().map(|time| time.to_string()),

@@ -142,7 +142,7 @@ impl Consumer<'_> {
         let read = framer.feed(value, &mut whole).and_then(|()| framer.finish(&mut whole));
         self.recorder.take(&whole)?;
         if let Err(error) = read {
-            self.recorder.unreadable(&error);
+            self.recorder.unreadable(&error)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! How many records ended where, and why none counts where none does.
+//! How many records ended where: the one sum of outcomes, and why none counts where none does.
 
 use crate::numbers::grouped;
 use ipstats_formats::{NotAConnection, Tally};
@@ -38,9 +38,14 @@ impl Outcomes {
         NotAConnection::ALL.into_iter().zip(self.not_a_connection).filter(|(_, count)| *count > 0)
     }
 
+    /// How many of them are not connections.
+    pub fn not_connections(&self) -> u64 {
+        self.not_a_connection.iter().sum()
+    }
+
     /// Records of any outcome.
     pub fn records(&self) -> u64 {
-        self.counted + self.outside_retention + self.malformed + self.not_a_connection.iter().sum::<u64>()
+        self.counted + self.outside_retention + self.malformed + self.not_connections()
     }
 
     /// Why none counts: each reason with its share, the most frequent first, and what to do about it. Nothing where some
@@ -70,12 +75,13 @@ impl Outcomes {
     }
 
     /// Whether nothing came but events of other kinds.
-    pub(super) fn are_other_events(&self) -> bool {
+    pub fn are_other_events(&self) -> bool {
         let others = self.not_a_connection().filter(|(reason, _)| *reason == NotAConnection::OtherEvent);
         others.map(|(_, count)| count).sum::<u64>() == self.records()
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds the outcomes of other records.
+    pub fn add(&mut self, other: &Self) {
         self.counted += other.counted;
         self.outside_retention += other.outside_retention;
         self.malformed += other.malformed;
