@@ -1,4 +1,4 @@
-//! Real logs of others, where they are at hand, against parsers that are as naive as can be.
+//! Real logs of others against parsers that are as naive as can be.
 
 use crate::support::{Read, read, read_pieces};
 use ipstats_formats::{Format, FormatChoice, Originator, Settings};
@@ -11,22 +11,15 @@ use std::path::PathBuf;
 const OPENED: [&str; 6] = ["SF", "S1", "S2", "S3", "RSTO", "RSTR"];
 const ATTEMPTED: [&str; 4] = ["S0", "REJ", "RSTOS0", "SH"];
 
-/// The bytes of a shared log, or nothing and a loud word where the folder is absent.
-#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn shared(name: &str) -> Option<Vec<u8>> {
+/// The bytes of a shared log. It is not a part of the project: tests that read one are ignored unless they are asked for.
+fn shared(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("IPSTATS_SHARED_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,
     );
     let path = folder.join(name);
-    let bytes = std::fs::read(&path).ok();
-    if bytes.is_none() {
-        eprintln!(
-            "skipped: {} is absent (set IPSTATS_SHARED_DATA to the folder of real logs)",
-            path.display()
-        );
-    }
-    bytes
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}: set IPSTATS_SHARED_DATA", path.display()))
 }
 
 /// One conn.log record, read naively.
@@ -121,6 +114,7 @@ fn agree(got: &Read, format: Format, expected: &(Vec<String>, BTreeMap<&'static 
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn zeek_logs_agree_with_a_naive_parser() {
     type Naive = fn(&str) -> Vec<Conn>;
     let logs: [(&str, Format, Naive, usize); 4] = [
@@ -130,7 +124,7 @@ fn zeek_logs_agree_with_a_naive_parser() {
         ("zeek/ocsf-conn.json.log", Format::ZeekJson, zeek_json, 1250),
     ];
     for (name, format, naive, rows) in logs {
-        let Some(bytes) = shared(name) else { continue };
+        let bytes = shared(name);
         let records = naive(std::str::from_utf8(&bytes).unwrap());
         assert_eq!(records.len(), rows, "{name}");
         for originator in [Originator::ByNetworks, Originator::AlwaysDevice] {
@@ -145,10 +139,9 @@ fn zeek_logs_agree_with_a_naive_parser() {
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn logs_one_behind_the_other_are_read_as_one() {
-    let (Some(a), Some(b)) = (shared("zeek/zat-conn.log"), shared("zeek/slips-test10-conn.log")) else {
-        return;
-    };
+    let (a, b) = (shared("zeek/zat-conn.log"), shared("zeek/slips-test10-conn.log"));
     let settings = Settings { originator: Originator::AlwaysDevice, ..Settings::default() };
     let both: Vec<u8> = [a.as_slice(), &b, &a].concat();
     let read = |bytes: &[u8]| read(FormatChoice::Auto, &settings, bytes);
@@ -159,8 +152,9 @@ fn logs_one_behind_the_other_are_read_as_one() {
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn the_hunting_export_agrees_with_a_naive_parser() {
-    let Some(bytes) = shared("mde/plaso-advanced-hunting.csv") else { return };
+    let bytes = shared("mde/plaso-advanced-hunting.csv");
     let rows = naive_csv(std::str::from_utf8(&bytes).unwrap());
     let column = |name: &str| rows[0].iter().position(|column| column == name).unwrap();
     let (time, device, ip, action) =
@@ -187,12 +181,12 @@ fn the_hunting_export_agrees_with_a_naive_parser() {
 }
 
 /// The lines of a gzipped log as JSON.
-fn shared_json_lines(name: &str) -> Option<(Vec<u8>, Vec<Value>)> {
+fn shared_json_lines(name: &str) -> (Vec<u8>, Vec<Value>) {
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(shared(name)?.as_slice()).read_to_end(&mut text).unwrap();
+    flate2::read::GzDecoder::new(shared(name).as_slice()).read_to_end(&mut text).unwrap();
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let records = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
-    Some((text, records))
+    (text, records)
 }
 
 /// A time as jiff reads it, in whole seconds.
@@ -202,8 +196,9 @@ fn seconds(text: &str) -> jiff::Timestamp {
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn the_suricata_log_agrees_with_a_naive_parser() {
-    let Some((bytes, records)) = shared_json_lines("suricata/slips-test6-eve.json.gz") else { return };
+    let (bytes, records) = shared_json_lines("suricata/slips-test6-eve.json.gz");
     let (mut connections, mut reasons) = (Vec::new(), BTreeMap::<&str, u64>::new());
     for record in &records {
         let ip = |field: &str| record[field].as_str().unwrap().parse::<IpAddr>().unwrap();
@@ -231,8 +226,9 @@ fn the_suricata_log_agrees_with_a_naive_parser() {
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn the_windows_log_agrees_with_a_naive_parser() {
-    let Some((bytes, records)) = shared_json_lines("sysmon/otrf-covenant-psremoting.json.gz") else { return };
+    let (bytes, records) = shared_json_lines("sysmon/otrf-covenant-psremoting.json.gz");
     let (mut connections, mut reasons) = (Vec::new(), BTreeMap::<&str, u64>::new());
     for record in &records {
         let text = |field: &str| record[field].as_str().unwrap();

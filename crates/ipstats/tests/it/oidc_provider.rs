@@ -31,9 +31,9 @@ struct Provider {
 }
 
 impl Provider {
-    fn start() -> Option<Self> {
-        let folder = peer::installed("oidc-provider", "provider.mjs")?;
-        peer::installed("oidc-provider", "sign-in.mjs")?;
+    fn start() -> Self {
+        let folder = peer::installed("oidc-provider", "provider.mjs");
+        peer::installed("oidc-provider", "sign-in.mjs");
         let mut process = Command::new("node")
             .current_dir(&folder)
             .args(["provider.mjs", CONTOSO, FABRIKAM, AUDIENCE])
@@ -47,7 +47,7 @@ impl Provider {
         let mut provider = Self { process, commands, answers, folder, issuer: String::new() };
         provider.issuer = provider.line();
         assert!(provider.issuer.starts_with("http://127.0.0.1:"), "{:?}", provider.issuer);
-        Some(provider)
+        provider
     }
 
     fn line(&mut self) -> String {
@@ -133,8 +133,9 @@ fn wait_for(service: &Service, token: &str, expected: u16, why: &str) {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/oidc-provider.sh"]
 fn a_certified_provider() {
-    let Some(mut provider) = Provider::start() else { return };
+    let mut provider = Provider::start();
     let (_place, service) = serve(&provider);
     let ask = |token: &str| {
         let (head, body) = service.get(PATH, token);

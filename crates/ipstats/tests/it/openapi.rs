@@ -49,8 +49,9 @@ fn finish(mut child: Child) -> bool {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/schemathesis.sh"]
 fn schemathesis_finds_nothing() {
-    let Some(place) = peer::installed("schemathesis", "schemathesis.toml") else { return };
+    let place = peer::installed("schemathesis", "schemathesis.toml");
     let folder = tempfile::tempdir().unwrap();
     let key = IngestKey::generate().unwrap();
     configure(folder.path(), &key);

@@ -1,5 +1,6 @@
 //! The arrows inside the crate (ARCHITECTURE.md): who may name whom.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +138,25 @@ fn lists_of_variants_are_derived() {
         }
     }
     assert!(derived >= 4, "the lists are found: {derived}");
+}
+
+/// A test that lacks its peer must be reported as ignored, with the script that installs it: the runner captures all else.
+#[test]
+fn ignored_tests_name_their_peer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scripts = fs::read_dir(root.join("../../.ci/peers")).unwrap().map(|entry| entry.unwrap().path());
+    let scripts: BTreeSet<String> =
+        scripts.map(|path| format!(".ci/peers/{}", path.file_name().unwrap().display())).collect();
+    let mut named = BTreeSet::new();
+    for (file, text) in sources_below(&root.join("tests/it")) {
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with("#[ignore")) {
+            let reason = line.strip_prefix("#[ignore = \"needs ").unwrap_or_else(|| panic!("{file}: {line}"));
+            let script = reason.trim_end_matches("\"]");
+            assert!(!script.starts_with(".ci/") || scripts.contains(script), "{file}: there is no {script}");
+            named.insert(script.to_owned());
+        }
+    }
+    assert_eq!(scripts.difference(&named).collect::<Vec<_>>(), [""; 0], "no test needs these peers");
 }
 
 /// The modules between which there are arrows.

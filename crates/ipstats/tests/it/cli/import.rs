@@ -1,6 +1,6 @@
 //! What an import says.
 
-use super::{CONTOSO, Place, ndjson, real_log};
+use super::{CONTOSO, Place, ndjson};
 use serde_json::json;
 
 const AS_OF: [&str; 2] = ["--as-of", "2017-08-29T13:32:59Z"];
@@ -121,21 +121,6 @@ fn leases_tell_who_had_an_address() {
 }
 
 #[test]
-fn logs_of_hosts_are_imported_by_content() {
-    let sources = [
-        ("suricata/slips-test6-eve.json.gz", "2021-06-07T14:00:00Z", 211),
-        ("sysmon/otrf-covenant-psremoting.json.gz", "2019-12-05T02:00:00Z", 185),
-    ];
-    for (name, as_of, counted) in sources {
-        let Some(log) = real_log(name) else { continue };
-        let place = Place::new();
-        let done = place.run(&["import", "--json", "--as-of", as_of, log.to_str().unwrap()]);
-        let summary: serde_json::Value = serde_json::from_str(&done.out).unwrap();
-        assert_eq!((&summary["counted"], &summary["malformed"]), (&json!(counted), &json!(0)), "{summary}");
-    }
-}
-
-#[test]
 fn compressed_files_and_standard_input_are_read_by_content() {
     use std::io::Write;
     let row = |host: &str| ndjson(&[(host, "10.0.0.1", "2017-08-29T00:00:00Z")]);
@@ -182,14 +167,6 @@ fn a_log_of_the_past_says_which_clock_fits() {
         ),
         "{done:?}"
     );
-}
-
-#[test]
-fn every_real_log_of_the_past_says_which_clock_fits() {
-    let Some(log) = real_log("zeek/zat-conn.log") else { return };
-    let done = Place::new().run(&["import", "--json", log.to_str().unwrap()]);
-    assert!(done.out.starts_with("{\"counted\":0,"), "{done:?}");
-    assert!(done.err.contains("use --as-of 2013-09-"), "{done:?}");
 }
 
 /// An event of Defender's streaming export.

@@ -95,17 +95,13 @@ impl Place {
     }
 }
 
-/// A real log, where the folder with real logs is there.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-pub(crate) fn real_log(name: &str) -> Option<PathBuf> {
+/// A real log. It is not a part of the project: tests that read one are ignored unless they are asked for.
+fn real_log(name: &str) -> PathBuf {
     let folder = std::env::var_os("IPSTATS_SHARED_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
     let path = folder.join(name);
-    if !path.is_file() {
-        eprintln!("skipped: there is no {} (set IPSTATS_SHARED_DATA)", path.display());
-        return None;
-    }
-    Some(path.canonicalize().unwrap())
+    assert!(path.is_file(), "there is no {}: set IPSTATS_SHARED_DATA", path.display());
+    path.canonicalize().unwrap()
 }
 
 /// One connection a line, in our own NDJSON.

@@ -2,31 +2,59 @@
 
 use super::model::{Answer, Connection, Model, rfc3339};
 use super::{Place, real_log};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn zeek_tsv() {
     answers_as_a_naive_reader("zeek/zat-conn.log", zeek_tsv_rows);
     answers_as_a_naive_reader("zeek/slips-test10-conn.log", zeek_tsv_rows);
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn zeek_json() {
     answers_as_a_naive_reader("zeek/slips-test9-conn.json.log", zeek_json_rows);
     answers_as_a_naive_reader("zeek/ocsf-conn.json.log", zeek_json_rows);
 }
 
 #[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
 fn defender_hunting_export() {
     answers_as_a_naive_reader("mde/plaso-advanced-hunting.csv", hunting_rows);
 }
 
+#[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
+fn logs_of_hosts_are_counted() {
+    let sources = [
+        ("suricata/slips-test6-eve.json.gz", "2021-06-07T14:00:00Z", 211),
+        ("sysmon/otrf-covenant-psremoting.json.gz", "2019-12-05T02:00:00Z", 185),
+    ];
+    for (name, as_of, counted) in sources {
+        let log = real_log(name);
+        let place = Place::new();
+        let done = place.run(&["import", "--json", "--as-of", as_of, log.to_str().unwrap()]);
+        let summary: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((&summary["counted"], &summary["malformed"]), (&json!(counted), &json!(0)), "{summary}");
+    }
+}
+
+#[test]
+#[ignore = "needs real logs in ../shared/data (or IPSTATS_SHARED_DATA)"]
+fn old_log_suggests_clock() {
+    let log = real_log("zeek/zat-conn.log");
+    let done = Place::new().run(&["import", "--json", log.to_str().unwrap()]);
+    assert!(done.out.starts_with("{\"counted\":0,"), "{done:?}");
+    assert!(done.err.contains("use --as-of 2013-09-"), "{done:?}");
+}
+
 fn answers_as_a_naive_reader(name: &str, rows: fn(&str) -> Vec<Option<Connection>>) {
-    let Some(path) = real_log(name) else { return };
+    let path = real_log(name);
     let rows = rows(&fs::read_to_string(&path).unwrap());
     let mut model = Model { connections: rows.iter().flatten().cloned().collect() };
     let now = model.end().unwrap_or(1_700_000_000);

@@ -77,12 +77,11 @@ fn conn_log() -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/msal.sh"]
 fn examples_for_a_shell_do_what_they_say() {
     let examples: Vec<_> = examples().into_iter().filter(|example| example.language == "sh").collect();
     assert_eq!(examples.len(), 2, "curl: a question, and a log");
-    if Command::new("curl").arg("--version").output().is_err() {
-        return peer::skip("the examples with curl", "msal");
-    }
+    peer::require("msal", Command::new("curl").arg("--version").output().is_ok());
     let site = site();
     site.place.file("conn.log.gz", conn_log());
     let service = site.serve();
@@ -95,11 +94,12 @@ fn examples_for_a_shell_do_what_they_say() {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/msal.sh"]
 fn examples_for_python_do_what_they_say() {
     let examples: Vec<_> = examples().into_iter().filter(|example| example.language == "python").collect();
     assert_eq!(examples.len(), 2, "with the standard library, and with requests");
     // Its Python has requests.
-    let Some(place) = peer::installed("msal", "get_token.py") else { return };
+    let place = peer::installed("msal", "get_token.py");
     let site = site();
     let service = site.serve();
     for example in examples {

@@ -31,7 +31,7 @@ fn ready(service: &Service) -> (u16, String) {
 
 /// The disk fails under a batch of so many connections; afterwards the service is ended by `signal`.
 fn disk_fails(disk: Disk, connections: i64, signal: &str) {
-    let Some(faults) = Faults::new() else { return };
+    let faults = Faults::new();
     let site = Site::new();
     let service = Service::start(faults.put_under(site.serving(), &site.place));
     let (before, under, after) = (batch(0, 500), batch(1, connections), batch(2, 50));
@@ -100,7 +100,7 @@ fn a_disk_that_is_full_in_the_middle_of_a_large_batch() {
 #[test]
 fn a_disk_that_fails_while_the_service_stops() {
     for disk in [Disk::FailsToSync, Disk::Fills(0), Disk::Fills(1000)] {
-        let Some(faults) = Faults::new() else { return };
+        let faults = Faults::new();
         let site = Site::new();
         let service = Service::start(faults.put_under(site.serving(), &site.place));
         let batch = batch(0, 5000);

@@ -36,8 +36,9 @@ fn vary(headers: &HeaderMap) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/odata.sh"]
 async fn outside_validators_find_nothing_wrong_with_the_metadata_document() {
-    let Some(place) = peer::installed("odata", "validate.mjs") else { return };
+    let place = peer::installed("odata", "validate.mjs");
     let folder = tempfile::tempdir().unwrap();
     let app = app();
     let save = async |name: &str, text: String| {

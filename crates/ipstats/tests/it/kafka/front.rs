@@ -31,11 +31,11 @@ struct Login {
 
 impl Front {
     /// Listens in front of a broker of its own; `password` is told the address.
-    pub(crate) fn start(user: &str, password: impl Fn(&str) -> String) -> Option<(Self, Broker)> {
+    pub(crate) fn start(user: &str, password: impl Fn(&str) -> String) -> (Self, Broker) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = format!("localhost:{}", listener.local_addr().unwrap().port());
-        let broker = Broker::start_behind(Some(&address))?;
+        let broker = Broker::start_behind(Some(&address));
         let password = password(&address);
         let logins = Arc::new(AtomicUsize::new(0));
         let login =
@@ -43,7 +43,7 @@ impl Front {
         let (acceptor, certificate) = identity();
         runtime.spawn(accept(listener, acceptor, Arc::new(login), broker.address.clone()));
         let user = user.to_owned();
-        Some((Self { certificate, password, user, address, logins, _runtime: runtime }, broker))
+        (Self { certificate, password, user, address, logins, _runtime: runtime }, broker)
     }
 
     /// Produces through the front, as whoever fills an Event Hub does.

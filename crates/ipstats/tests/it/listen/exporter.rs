@@ -100,7 +100,7 @@ fn capture() -> (Capture, Model) {
 /// Lets softflowd export what was captured; the answers are those that the capture's own account gives, up to as many
 /// seconds as this version is in error about when a flow began.
 fn exported(arguments: &[&str], seconds_off: i64) {
-    let Some(peer) = peer::place("netflow") else { return };
+    let peer = peer::place("netflow");
     let post = Post::new("netflow", &["udp"], "");
     let service = post.serve();
     let (capture, model) = capture();
@@ -118,7 +118,8 @@ fn exported(arguments: &[&str], seconds_off: i64) {
 fn export(peer: &Path, post: &Post, file: &Path, arguments: &[&str]) {
     // -a: it is as late as the capture says. Without a socket for its control it ends when the capture does.
     let mut command = Command::new("timeout");
-    command.arg(EXPORT_SECONDS_MAX.to_string()).arg(peer.join("usr/sbin/softflowd")).arg("-r").arg(file);
+    command.env("LD_LIBRARY_PATH", peer::library_path(peer)).arg(EXPORT_SECONDS_MAX.to_string());
+    command.arg(peer.join("usr/sbin/softflowd")).arg("-r").arg(file);
     command.args(["-a", "-d", "-c", "none", "-n", &format!("127.0.0.1:{}", post.port)]).args(arguments);
     command.arg("-p").arg(file.with_extension("pid"));
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -126,22 +127,26 @@ fn export(peer: &Path, post: &Post, file: &Path, arguments: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/netflow.sh"]
 fn softflowd_exports_version_5() {
     exported(&["-v", "5"], 0);
 }
 
 #[test]
+#[ignore = "needs .ci/peers/netflow.sh"]
 fn softflowd_exports_version_9() {
     // Its header has whole seconds only: what is left of the second of the export is missing in all times.
     exported(&["-v", "9"], 1);
 }
 
 #[test]
+#[ignore = "needs .ci/peers/netflow.sh"]
 fn softflowd_exports_ipfix() {
     exported(&["-v", "10"], 0);
 }
 
 #[test]
+#[ignore = "needs .ci/peers/netflow.sh"]
 fn softflowd_exports_ipfix_of_both_directions() {
     exported(&["-v", "10", "-b", "-A", "milli"], 0);
 }

@@ -75,8 +75,9 @@ fn local(limiter: &Limiter, now: Duration) -> Option<(RateLimit, Duration)> {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn calls_are_decided_as_in_one_process() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let histories = (
         prop::sample::select(vec![
             vec!["1 per 00:00:01"],
@@ -105,8 +106,9 @@ fn calls_are_decided_as_in_one_process() {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn a_large_limit_is_as_exact_as_in_one_process_and_takes_no_more_items() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let mut connection = redis.connection();
     let limits = limits(&["3000 per 00:00:04"]);
     let mut counted = Counted::new(&mut connection, "large");
@@ -125,8 +127,9 @@ fn a_large_limit_is_as_exact_as_in_one_process_and_takes_no_more_items() {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn a_refused_call_costs_nothing_and_nothing_is_kept_for_longer_than_it_counts() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let mut connection = redis.connection();
     let limits = limits(&["2 per 00:00:10"]);
     let mut counted = Counted::new(&mut connection, "caller");
@@ -146,8 +149,9 @@ fn a_refused_call_costs_nothing_and_nothing_is_kept_for_longer_than_it_counts() 
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn a_clock_that_is_set_back_admits_no_more_calls() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let mut connection = redis.connection();
     let limits = limits(&["2 per 00:00:10"]);
     let mut counted = Counted::new(&mut connection, "caller");
@@ -158,8 +162,9 @@ fn a_clock_that_is_set_back_admits_no_more_calls() {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn other_limits_know_what_was_called_before() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let mut connection = redis.connection();
     let mut counted = Counted::new(&mut connection, "caller");
     let at = |seconds| Duration::from_secs(DAY_SECONDS + seconds);

@@ -57,8 +57,9 @@ fn now() -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn many_tasks_of_three_replicas_are_admitted_exactly_as_often_as_one() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let mut calls = tokio::task::JoinSet::new();
     let mut replicas = Vec::new();
     for _ in 0..3 {
@@ -75,8 +76,9 @@ async fn many_tasks_of_three_replicas_are_admitted_exactly_as_often_as_one() {
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn a_call_after_retry_after_is_admitted_by_any_replica() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let one = Replica::start(&["2 per 00:00:02"], &redis.shared()).await;
     let other = Replica::start(&["2 per 00:00:02"], &redis.shared()).await;
     assert_eq!(one.admitted("soar", 2).await, 2);
@@ -92,8 +94,9 @@ async fn a_call_after_retry_after_is_admitted_by_any_replica() {
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn without_the_server_each_replica_admits_its_part_and_with_it_again_the_whole() {
-    let Some(mut redis) = Redis::start() else { return };
+    let mut redis = Redis::start();
     let shared = redis.shared();
     redis.kill();
     let one = Replica::start(&["100 per 01:00:00"], &shared).await;
@@ -114,8 +117,9 @@ async fn without_the_server_each_replica_admits_its_part_and_with_it_again_the_w
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn a_server_that_hangs_is_waited_for_once() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let replica = Replica::start(&["9 per 01:00:00"], &redis.shared()).await;
     assert_eq!(replica.admitted("soar", 1).await, 1);
     redis.signal("STOP");
@@ -134,17 +138,19 @@ async fn a_server_that_hangs_is_waited_for_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn a_server_that_cannot_count_is_away() {
     let settings = |port: u16| ["--port", &port.to_string(), "--maxmemory", "1"].map(str::to_owned).to_vec();
-    let Some(redis) = Redis::start_with(settings) else { return };
+    let redis = Redis::start_with(settings);
     let replica = Replica::start(&["9 per 01:00:00"], &redis.shared()).await;
     assert_eq!(replica.limiter.is_shared_now(), Some(false), "there is no memory for a single call");
     assert_eq!(replica.admitted("soar", 10).await, 3);
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn other_limits_are_known_to_know_what_was_called() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let replica = Replica::start(&["100 per 01:00:00"], &redis.shared()).await;
     assert_eq!(replica.admitted("soar", 101).await, 100);
     replica.limiter.set_limits(&limits(&["110 per 02:00:00"]));
@@ -154,11 +160,12 @@ async fn other_limits_are_known_to_know_what_was_called() {
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn a_user_with_no_more_rights_than_documented_counts_and_a_wrong_password_is_not_told() {
     let docs = include_str!("../../../../../docs/scaling.md");
     let commands = docs.split('`').find(|part| part.starts_with("+evalsha")).unwrap();
     let connecting = docs.split('`').find(|part| part.starts_with("+hello")).unwrap();
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let rules = format!("on >s3cret~word ~ipstats:* {commands} {connecting}");
     let mut call = ::redis::cmd("ACL");
     call.arg("SETUSER").arg("ipstats");
@@ -191,6 +198,7 @@ async fn a_user_with_no_more_rights_than_documented_counts_and_a_wrong_password_
 }
 
 #[tokio::test]
+#[ignore = "needs .ci/peers/redis.sh"]
 async fn tls_is_spoken_with_a_server_whose_authority_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let [certificate, key] = ["redis.crt", "redis.key"].map(|name| folder.path().join(name));
@@ -206,7 +214,7 @@ async fn tls_is_spoken_with_a_server_whose_authority_is_named() {
         let files = ["--tls-cert-file", &files[0], "--tls-key-file", &files[1]].map(str::to_owned);
         settings.into_iter().chain(files).collect()
     };
-    let Some(redis) = Redis::start_with(settings) else { return };
+    let redis = Redis::start_with(settings);
     let shared = |ca_file| {
         let url = format!("rediss://localhost:{}", redis.port).parse().unwrap();
         SharedLimits { url, ca_file, ..redis.shared() }

@@ -24,22 +24,20 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// A server; nothing, and said loudly, where there is none on this machine.
-    pub(super) fn start() -> Option<Self> {
+    /// A server with its port alone.
+    pub(super) fn start() -> Self {
         Self::start_with(|port| vec!["--port".to_owned(), port.to_string()])
     }
 
     /// A server with these settings for the port it gets.
-    pub(super) fn start_with(settings: impl FnOnce(u16) -> Vec<String>) -> Option<Self> {
-        if Command::new(program()).arg("--version").stdout(Stdio::null()).status().is_err() {
-            peer::skip("what replicas count together", "redis");
-            return None;
-        }
+    pub(super) fn start_with(settings: impl FnOnce(u16) -> Vec<String>) -> Self {
+        let found = Command::new(program()).arg("--version").stdout(Stdio::null()).status();
+        peer::require("redis", found.is_ok());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self { process: None, folder, port, settings: settings(port) };
         server.begin();
-        Some(server)
+        server
     }
 
     /// Starts it, again if it was killed, and empty; returns when it listens.

@@ -111,8 +111,9 @@ fn settings(redis: &Redis, limit: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn three_replicas_admit_exactly_a_hundred_calls_a_minute_together() {
-    let Some(redis) = Redis::start() else { return };
+    let redis = Redis::start();
     let three = Three::start(&settings(&redis, "100 per 00:01:00"));
     let begun = Instant::now();
     let admitted: usize = thread::scope(|scope| {
@@ -133,8 +134,9 @@ fn three_replicas_admit_exactly_a_hundred_calls_a_minute_together() {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/redis.sh"]
 fn a_redis_that_is_killed_and_comes_back_costs_no_answer() {
-    let Some(mut redis) = Redis::start() else { return };
+    let mut redis = Redis::start();
     let three = Three::start(&settings(&redis, "90 per 01:00:00"));
     assert_eq!(three.admitted(30), 30);
     redis.kill();

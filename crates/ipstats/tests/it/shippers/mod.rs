@@ -1,4 +1,4 @@
-//! Shippers that nobody here wrote send a real log, and the answers are those of an import.
+//! Shippers of others send a log, and the answers are those of an import.
 
 mod by_syslog;
 mod libraries;
@@ -6,19 +6,20 @@ mod recorded;
 mod rsyslog;
 mod syslog_ng;
 
+use crate::cli::Place;
 use crate::cli::model::{Answer, rfc3339};
-use crate::cli::{Place, real_log};
 use crate::service::Service;
 use crate::site::Site;
-use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Longest wait for a shipper to bring everything.
 const SHIPPER_SECONDS_MAX: u64 = 90;
@@ -26,8 +27,18 @@ const SHIPPER_SECONDS_MAX: u64 = 90;
 /// How often the service is killed while a shipper sends.
 const KILLS: usize = 3;
 
-/// A real log of Zeek, one JSON object a line, and what there is to know about it.
+/// Records of the log.
+const RECORDS: u32 = 1250;
+
+/// How connections end in it, by how often in a row: the states of Zeek that count and that do not.
+const STATES: [&str; 12] = ["SF", "S0", "SF", "OTH", "SF", "S1", "RSTR", "SHR", "SF", "RSTO", "REJ", "SF"];
+
+/// The last second of the log, 2026-11-30T12:00:00Z.
+const END: i64 = 1_796_040_000;
+
+/// A log of Zeek, one JSON object a line, and what there is to know about it.
 struct ZeekLog {
+    _folder: TempDir,
     path: PathBuf,
     ips: Vec<IpAddr>,
     /// When it ends: what clocks are pinned to.
@@ -35,16 +46,12 @@ struct ZeekLog {
 }
 
 impl ZeekLog {
-    fn new() -> Option<Self> {
-        let path = real_log("zeek/ocsf-conn.json.log")?;
-        let text = fs::read_to_string(&path).unwrap();
-        let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let ips: BTreeSet<_> =
-            rows.iter().map(|row| row["id.resp_h"].as_str().unwrap().parse().unwrap()).collect();
-        #[expect(clippy::cast_possible_truncation, reason = "whole seconds are meant")]
-        let seconds = |row: &Value| row["ts"].as_f64().unwrap() as i64;
-        let end = rfc3339(rows.iter().map(seconds).max().unwrap());
-        Some(Self { path, ips: ips.into_iter().collect(), end })
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("source.log");
+        fs::write(&path, (0..RECORDS).map(record).collect::<Vec<_>>().concat()).unwrap();
+        let ips: BTreeSet<_> = (0..RECORDS).map(remote).collect();
+        Self { _folder: folder, path, ips: ips.into_iter().collect(), end: rfc3339(END) }
     }
 
     /// What `ipstats stats` answers in `place` about every IP of the log.
@@ -116,6 +123,42 @@ impl ZeekLog {
             thread::sleep(Duration::from_millis(500));
         }
     }
+}
+
+/// The address that a record's connection leads to; every eighth is of IPv6.
+fn remote(number: u32) -> IpAddr {
+    let host = number.wrapping_mul(7919) % 300;
+    match number % 8 {
+        0 => Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(host)).into(),
+        _ => Ipv4Addr::from(0xcb00_7100 + host).into(),
+    }
+}
+
+/// One line, as Zeek writes it: with text that shippers must escape, and fields of all kinds. Some records are older than
+/// what is kept.
+fn record(number: u32) -> String {
+    let age = if number % 100 == 99 { 40 * 86_400 } else { i64::from(RECORDS - 1 - number) * 900 };
+    let local = Ipv4Addr::from(0x0a00_0001 + number % 37);
+    let state = STATES[number as usize % STATES.len()];
+    let mut line = json!({
+        "ts": f64::from(u32::try_from(END - age).unwrap()) - 0.25,
+        "uid": format!("C{number:017}"),
+        "id.orig_h": local.to_string(),
+        "id.orig_p": 49_152 + number % 16_000,
+        "id.resp_h": remote(number).to_string(),
+        "id.resp_p": 443,
+        "proto": "tcp",
+        "service": "ssl,größe \"quoted\" \\ %msg% ${MSG}",
+        "conn_state": state,
+        "local_orig": true,
+        "local_resp": false,
+        "history": "ShADadFf",
+        "orig_bytes": number * 3,
+        "tunnel_parents": ["CHhAvVGS1DHFjwGM9"],
+    })
+    .to_string();
+    line.push('\n');
+    line
 }
 
 /// Killed when it is dropped.

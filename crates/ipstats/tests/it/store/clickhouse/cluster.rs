@@ -29,7 +29,7 @@ pub(super) struct Cluster {
     pub(super) keeper_gate: Gate,
     /// The disk of the first server, where there is a compiler for its shim.
     #[cfg(target_os = "linux")]
-    pub(super) faults: Option<Faults>,
+    pub(super) faults: Faults,
 }
 
 /// Debian's ZooKeeper.
@@ -56,8 +56,8 @@ impl Cluster {
             let keeper_port = if number == 1 { keeper_gate.port } else { keeper_port };
             let settings = settings(number, &ports, keeper_port);
             #[cfg(target_os = "linux")]
-            if let (0, Some(faults)) = (number, &faults) {
-                return Server::start_under(faults, &ports[0], &settings);
+            if number == 0 {
+                return Server::start_under(&faults, &ports[0], &settings);
             }
             Server::start_with(&ports[number], &settings)
         });

@@ -12,9 +12,8 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Nothing where it is not installed.
-    pub(super) fn start() -> Option<Self> {
-        let place = peer::installed("clickhouse", "front.py")?;
+    pub(super) fn start() -> Self {
+        let place = peer::installed("clickhouse", "front.py");
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(place.join("venv/bin/python"))
             .arg(place.join("front.py"))
@@ -26,7 +25,7 @@ impl Front {
         let mut port = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
         assert!(!port.trim().is_empty(), "the front does not start");
-        Some(Self { process, _folder: folder, url: format!("http://127.0.0.1:{}", port.trim()) })
+        Self { process, _folder: folder, url: format!("http://127.0.0.1:{}", port.trim()) }
     }
 }
 

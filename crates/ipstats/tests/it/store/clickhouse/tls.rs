@@ -56,8 +56,9 @@ fn show(folder: impl AsRef<Path>, issued: &Issued) {
 }
 
 #[test]
+#[ignore = "needs .ci/peers/clickhouse.sh"]
 fn a_server_is_believed_by_its_certificate_alone() {
-    let Some(_) = peer::place("clickhouse") else { return };
+    peer::place("clickhouse");
     let (right, wrong) = (Issued::to(&["localhost"]), Issued::to(&["localhost"]));
     let mut place = Encrypted::start(&right);
     let (trusted, other) =
