@@ -116,7 +116,7 @@ fn rsyslog_by_udp_with_its_own_header() {
 fn sent_by_syslog_ng(transport: &str, destination: impl FnOnce(u16) -> String) {
     let peer = peer::place("syslog-ng");
     sent(transport, Reads::File, |port, folder, followed| {
-        syslog_ng::command(&peer, folder, &syslog_ng::configuration(followed, &destination(port)))
+        syslog_ng::command(&peer, folder, &syslog_ng::configuration(&peer, followed, &destination(port)))
     });
 }
 

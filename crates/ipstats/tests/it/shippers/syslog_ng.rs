@@ -35,7 +35,7 @@ fn shipped(destination: impl FnOnce(&str, &str) -> String) {
     let (peer, log) = (peer::place("syslog-ng"), ZeekLog::new());
     let site = Site::new();
     log.shipped_in_spite_of_kills(&site, |port, folder, followed| {
-        command(&peer, folder, &configuration(followed, &destination(port, site.key())))
+        command(&peer, folder, &configuration(&peer, followed, &destination(port, site.key())))
     });
 }
 
@@ -53,12 +53,14 @@ pub(super) fn command(peer: &Path, folder: &Path, configuration: &str) -> Comman
     command
 }
 
-/// That it follows a file, and sends to this destination.
-pub(super) fn configuration(followed: &Path, destination: &str) -> String {
-    let followed = followed.display();
+/// Makes it follow a file, and send to this destination. Its library is included by its path: by name it is taken from
+/// `/etc/syslog-ng`.
+pub(super) fn configuration(peer: &Path, followed: &Path, destination: &str) -> String {
+    let (library, followed) = (peer.join("etc/syslog-ng/scl.conf"), followed.display());
+    let library = library.display();
     format!(
         r#"@version: 3.38
-@include "scl.conf"
+@include "{library}"
 options {{ time-reopen(1); }};
 source lines {{ file("{followed}" follow-freq(0.1) flags(no-parse)); }};
 destination ipstats {{ {destination}; }};
