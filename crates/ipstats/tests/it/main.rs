@@ -9,6 +9,7 @@
 mod cli;
 mod clients;
 mod config;
+mod conservation;
 mod copy;
 mod copy_clickhouse;
 mod deploy;
