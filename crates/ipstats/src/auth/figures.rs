@@ -1,6 +1,7 @@
 //! How often tokens were accepted and refused, and how the keys of issuers are: plain numbers for whoever shows them.
 
 use super::verifier::TokenRefused;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts since the process began; a reload does not reset them.
@@ -18,6 +19,8 @@ pub struct IssuerFigures {
     pub name: String,
     /// Keys that tokens may be signed with.
     pub keys: usize,
+    /// Keys of its set that are not used, by the reason as one word.
+    pub keys_left_out: BTreeMap<&'static str, usize>,
     /// How long ago they were fetched; none if they never were.
     pub keys_age_seconds: Option<i64>,
     /// How often fetching was begun.

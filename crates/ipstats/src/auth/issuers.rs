@@ -10,6 +10,7 @@ use super::signing_key::ALGORITHM;
 use super::verifier::TokenRefused;
 use crate::config::{ClaimPath, IssuerEntry, OrganizationRule, TENANT_PLACEHOLDER};
 use ipstats_model::{Organization, Timestamp};
+use jsonwebtoken::Algorithm;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -107,30 +108,39 @@ impl Issuers {
 }
 
 impl Issuer {
-    /// The key with this id.
-    pub(super) async fn key(&self, id: &str, now: Timestamp) -> Result<Arc<Key>, TokenRefused> {
+    /// The key with this id, for `algorithm` where several have it.
+    pub(super) async fn key(
+        &self,
+        id: &str,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Arc<Key>, TokenRefused> {
         match self {
             Self::BuiltIn { keys, .. } => {
                 let known = keys.iter().find(|(known, _)| known == id);
                 known.map(|(_, key)| Arc::clone(key)).ok_or(TokenRefused::Key)
             }
-            Self::Outside { issuer, .. } => issuer.provider.key(id, now).await.map_err(|error| match error {
-                NoKey::Unknown => TokenRefused::Key,
-                NoKey::Unavailable => TokenRefused::KeysUnavailable,
-            }),
+            Self::Outside { issuer, .. } => {
+                issuer.provider.key(id, algorithm, now).await.map_err(|error| match error {
+                    NoKey::Unknown => TokenRefused::Key,
+                    NoKey::Unavailable => TokenRefused::KeysUnavailable,
+                })
+            }
         }
     }
 
     /// Whether a key of its set may sign tokens under `name`. Entra's set for all tenants has keys of some only.
     pub(super) fn may_sign(&self, key: &Key, name: &str) -> bool {
-        let Some(issuer) = &key.issuer else { return true };
-        match self {
+        if key.issuers.is_empty() {
+            return true;
+        }
+        key.issuers.iter().any(|issuer| match self {
             Self::BuiltIn { .. } => false,
             Self::Outside { tenant: Some(tenant), .. } => {
                 issuer.replace(TENANT_PLACEHOLDER, &tenant.to_string()) == name
             }
             Self::Outside { tenant: None, .. } => issuer == name,
-        }
+        })
     }
 
     /// Whether its tokens may be made out to `audience`; `usual` are those of the built-in authority.

@@ -20,6 +20,7 @@ mod ingest_keys;
 mod issuers;
 mod keys;
 mod provider;
+mod published_key;
 mod reading;
 mod registry;
 mod remembered;

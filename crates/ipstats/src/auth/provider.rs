@@ -6,11 +6,14 @@
 use super::fetch;
 use super::figures::IssuerFigures;
 use super::keys::{Key, KeySet};
+use super::published_key::LeftOut;
 use crate::config::KeySource;
 use crate::telemetry::chain;
 use arc_swap::ArcSwapOption;
 use ipstats_model::Timestamp;
+use jsonwebtoken::Algorithm;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +23,9 @@ const UNKNOWN_KEY_PAUSE_SECONDS: i64 = 30;
 
 /// Least time after a fetch that failed.
 const FAILURE_PAUSE_SECONDS: i64 = 10;
+
+/// Most keys of one set that are logged because they are not used.
+const LEFT_OUT_LINES_MAX: usize = 20;
 
 /// Longest wait of a request for keys: two documents, and somebody else's two before them.
 const WAIT_SECONDS_MAX: u64 = 16;
@@ -81,15 +87,20 @@ impl Provider {
         self.name == name && self.source == *source
     }
 
-    /// The key called `id`, which may take fetching.
-    pub(super) async fn key(self: &Arc<Self>, id: &str, now: Timestamp) -> Result<Arc<Key>, NoKey> {
+    /// The key with this id, for `algorithm` where several have it; which may take fetching.
+    pub(super) async fn key(
+        self: &Arc<Self>,
+        id: &str,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<Arc<Key>, NoKey> {
         self.refresh_if(Reason::Need, now).await;
         let keys = self.usable(now).ok_or(NoKey::Unavailable)?;
-        if let Some(key) = keys.find(id) {
+        if let Some(key) = keys.find(id, algorithm) {
             return Ok(key);
         }
         self.refresh_if(Reason::UnknownKey, now).await;
-        match self.usable(now).and_then(|keys| keys.find(id)) {
+        match self.usable(now).and_then(|keys| keys.find(id, algorithm)) {
             Some(key) => Ok(key),
             None if self.attempts.lock().failed.is_some() => Err(NoKey::Unavailable),
             None => Err(NoKey::Unknown),
@@ -106,6 +117,7 @@ impl Provider {
         IssuerFigures {
             name: self.name.clone(),
             keys: keys.as_ref().map_or(0, |keys| keys.len()),
+            keys_left_out: keys.as_ref().map(|keys| reasons_of(keys.left_out())).unwrap_or_default(),
             keys_age_seconds: keys.as_ref().map(|keys| now.second() - keys.fetched.second()),
             fetches: self.fetches.load(Ordering::Relaxed),
             fetches_failed: self.fetches_failed.load(Ordering::Relaxed),
@@ -187,10 +199,10 @@ impl Provider {
                 let before = self.keys.load_full();
                 let fresh_until = now.plus_seconds(self.fresh_seconds());
                 let keys = KeySet::new(&published, now, fresh_until, before.as_deref());
-                let count = keys.len();
-                self.keys.store(Some(Arc::new(keys)));
                 let failed_before = self.attempts.lock().failed.take();
-                self.report(count, before.is_none() || failed_before.is_some());
+                let is_news = before.is_none() || failed_before.is_some();
+                self.report(&keys, is_news, before.as_deref());
+                self.keys.store(Some(Arc::new(keys)));
             }
             Err(error) => {
                 self.fetches_failed.fetch_add(1, Ordering::Relaxed);
@@ -202,8 +214,8 @@ impl Provider {
         drop(flight);
     }
 
-    fn report(&self, keys: usize, is_news: bool) {
-        let issuer = &self.name;
+    fn report(&self, fetched: &KeySet, is_news: bool, before: Option<&KeySet>) {
+        let (issuer, keys) = (&self.name, fetched.len());
         if keys == 0 {
             tracing::warn!(issuer, "the issuer publishes no key that can be used (RSA or EC, with a kid)");
         } else if is_news {
@@ -211,5 +223,38 @@ impl Provider {
         } else {
             tracing::debug!(issuer, keys, "the keys of an issuer were fetched again");
         }
+        if before.is_none_or(|before| before.left_out() != fetched.left_out()) {
+            self.report_left_out(fetched.left_out());
+        }
     }
+
+    /// Logs each key that is not used, and why, when that changes. Keys for encryption are no reason to warn.
+    fn report_left_out(&self, left_out: &[LeftOut]) {
+        let issuer = &self.name;
+        for key in left_out.iter().take(LEFT_OUT_LINES_MAX) {
+            let key_and_reason = key.to_string();
+            if key.is_ordinary() {
+                tracing::info!(issuer, "a key of an issuer is not used: {key_and_reason}");
+            } else {
+                tracing::warn!(issuer, "a key of an issuer is not used: {key_and_reason}");
+            }
+        }
+        let more = left_out.len().saturating_sub(LEFT_OUT_LINES_MAX);
+        if more > 0 {
+            tracing::warn!(
+                issuer,
+                more,
+                "more keys of an issuer are not used; `ipstats_issuer_keys_left_out` counts them"
+            );
+        }
+    }
+}
+
+/// How many keys are left out for each reason.
+fn reasons_of(left_out: &[LeftOut]) -> BTreeMap<&'static str, usize> {
+    let mut reasons = BTreeMap::new();
+    for key in left_out {
+        *reasons.entry(key.why.name()).or_default() += 1;
+    }
+    reasons
 }

@@ -184,7 +184,7 @@ impl Verifier {
         let unverified: UnverifiedIssuer =
             insecure_decode_claims(token).map_err(|_| TokenRefused::Malformed)?;
         let issuer = self.issuers.find(&unverified.iss).ok_or(TokenRefused::Issuer)?;
-        let key = issuer.key(&header.kid.ok_or(TokenRefused::Key)?, now).await?;
+        let key = issuer.key(&header.kid.ok_or(TokenRefused::Key)?, header.alg, now).await?;
         let claims = verify_signature(token, &key)?;
         // The issuer that was looked up is the verified one: both were read from the same bytes.
         if claims.iss != unverified.iss || !issuer.may_sign(&key, &claims.iss) {

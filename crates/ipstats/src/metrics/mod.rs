@@ -70,6 +70,12 @@ struct IssuerLabels {
     issuer: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeftOutLabels {
+    issuer: String,
+    reason: &'static str,
+}
+
 impl Metrics {
     /// Nothing happened yet; the process began at `unix_millis`.
     pub fn new(unix_millis: i64) -> Self {

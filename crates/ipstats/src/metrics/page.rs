@@ -1,6 +1,6 @@
 //! The page of metrics, in the text form of OpenMetrics.
 
-use super::{IssuerLabels, ResultLabels};
+use super::{IssuerLabels, LeftOutLabels, ResultLabels};
 use super::{Metrics, process, sources};
 use crate::audit::AuditFigures;
 use crate::auth::IssuerFigures;
@@ -154,7 +154,12 @@ fn register_auth(ours: &mut Registry, states: &States) {
     ours.register("auth_tokens", "Tokens that were looked at, by what came of it", tokens);
     let (fetches, failures) = <(Family<IssuerLabels, Counter>, Family<IssuerLabels, Counter>)>::default();
     let (keys, ages) = <(Family<IssuerLabels, Gauge>, Family<IssuerLabels, Gauge>)>::default();
+    let left_out = Family::<LeftOutLabels, Gauge>::default();
     for figures in &states.issuers {
+        for (reason, count) in &figures.keys_left_out {
+            let labels = LeftOutLabels { issuer: figures.name.clone(), reason };
+            left_out.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
         let issuer = IssuerLabels { issuer: figures.name.clone() };
         fetches.get_or_create(&issuer).inc_by(figures.fetches);
         failures.get_or_create(&issuer).inc_by(figures.fetches_failed);
@@ -164,6 +169,11 @@ fn register_auth(ours: &mut Registry, states: &States) {
         }
     }
     ours.register("issuer_keys", "Keys of an outside issuer that tokens may be signed with", keys);
+    ours.register(
+        "issuer_keys_left_out",
+        "Keys of an outside issuer that are not used, by the reason",
+        left_out,
+    );
     ours.register_with_unit("issuer_keys_age", "How long ago they were fetched", Unit::Seconds, ages);
     ours.register("issuer_fetches", "How often fetching them was begun", fetches);
     ours.register("issuer_fetch_failures", "How often that failed", failures);

@@ -165,3 +165,62 @@ async fn what_happens_to_tokens_is_counted_by_reason() {
     let refused: Vec<_> = figures.refused().filter(|(_, count)| *count > 0).collect();
     assert_eq!(refused, [("missing", 1), ("audience", 1)]);
 }
+
+#[tokio::test]
+async fn key_published_twice_verifies_tokens() {
+    let (idp, app) = entra().await;
+    let key = public("one", &RSA[0], Algorithm::RS256);
+    idp.publish(&[key.clone(), with(key, "x5c", json!(["MIIC"]))]);
+    assert_eq!(status(&app, &entra_claims(&idp)).await, 200);
+    let forged = encode(&header("one"), &entra_claims(&idp), &RSA[1]).unwrap();
+    assert_refused(&app, &forged, "signature").await;
+}
+
+#[tokio::test]
+async fn token_chooses_between_key_types_of_one_kid() {
+    let (idp, app) = entra().await;
+    idp.publish(&[public("one", &RSA[0], Algorithm::RS256), public("one", &EC, Algorithm::ES256)]);
+    assert_eq!(status(&app, &entra_claims(&idp)).await, 200);
+    let rsa_header = header("one");
+    let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::ES256) };
+    let token = encode(&header, &entra_claims(&idp), &EC).unwrap();
+    assert_eq!(app.get_as(&token, PATH).await.status, StatusCode::OK);
+    let forged = encode(&rsa_header, &entra_claims(&idp), &RSA[1]).unwrap();
+    assert_refused(&app, &forged, "signature").await;
+}
+
+#[tokio::test]
+async fn ambiguous_kid_is_refused_and_reported() {
+    let (idp, app) = entra().await;
+    let ambiguous = [0, 1].map(|number| public("one", &RSA[number], Algorithm::RS256));
+    idp.publish(&[ambiguous.as_slice(), &[public("two", &RSA[1], Algorithm::RS256)]].concat());
+    assert_refused(&app, &sign(&entra_claims(&idp)), "known key").await;
+    let good = encode(&header("two"), &entra_claims(&idp), &RSA[1]).unwrap();
+    assert_eq!(app.get_as(&good, PATH).await.status, StatusCode::OK, "the other key of the set is usable");
+    let figures = app.app.issuer_figures();
+    assert_eq!(figures[0].keys_left_out, [("same_kid", 2)].into());
+}
+
+#[tokio::test]
+async fn key_without_verify_operation_opens_nothing() {
+    let (idp, app) = entra().await;
+    let mut key = with(public("one", &RSA[0], Algorithm::RS256), "use", Value::Null);
+    key["key_ops"] = json!(["encrypt"]);
+    idp.publish(&[key.clone()]);
+    assert_refused(&app, &sign(&entra_claims(&idp)), "known key").await;
+    assert_eq!(app.app.issuer_figures()[0].keys_left_out, [("not_for_signatures", 1)].into());
+    key["key_ops"] = json!(["verify"]);
+    idp.publish(&[key]);
+    app.token_clock.advance(FRESH_SECONDS);
+    assert_eq!(status(&app, &entra_claims(&idp)).await, 200);
+}
+
+#[tokio::test]
+async fn keys_beyond_limit_are_counted() {
+    let (idp, app) = entra().await;
+    let mut keys: Vec<_> = (0..204).map(|id| public(&format!("{id}"), &RSA[1], Algorithm::RS256)).collect();
+    keys.push(public("one", &RSA[0], Algorithm::RS256));
+    idp.publish(&keys);
+    assert_refused(&app, &sign(&entra_claims(&idp)), "known key").await;
+    assert_eq!(app.app.issuer_figures()[0].keys_left_out, [("too_many_keys", 5)].into());
+}
