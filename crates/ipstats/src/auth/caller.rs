@@ -24,9 +24,18 @@ pub enum Permission {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Context {
     /// On its own.
-    Application { roles: Vec<String> },
+    Application { roles: Grants },
     /// On a user's. The user's `roles` are no permissions of the application and are not even kept.
-    Delegated { scopes: Vec<String>, user: User },
+    Delegated { scopes: Grants, user: User },
+}
+
+/// The permissions in a token, and which of them still hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grants {
+    in_token: Vec<String>,
+    in_force: Vec<String>,
+    /// Whether the application's permissions are others than when the token was issued.
+    is_outdated: bool,
 }
 
 /// The user on whose behalf an application asks.
@@ -44,20 +53,30 @@ pub(super) struct User {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
     /// An application without the permission.
-    #[error("Missing application roles. API required roles: {required}, application roles: {}.", held.join(","))]
+    #[error(
+        "Missing application roles. API required roles: {required}, application roles: {}.{}",
+        held.join(","), advice(*is_outdated)
+    )]
     ApplicationRole {
         /// What the operation needs.
         required: Permission,
         /// What the token holds.
         held: Vec<String>,
+        /// Whether the application's permissions are others than when the token was issued.
+        is_outdated: bool,
     },
     /// A delegated token without the permission.
-    #[error("Missing scopes. API required scopes: {required}, delegated scopes: {}.", held.join(","))]
+    #[error(
+        "Missing scopes. API required scopes: {required}, delegated scopes: {}.{}",
+        held.join(","), advice(*is_outdated)
+    )]
     Scope {
         /// What the operation needs.
         required: Permission,
         /// What the token holds.
         held: Vec<String>,
+        /// Whether the application's permissions are others than when the token was issued.
+        is_outdated: bool,
     },
     /// A user who holds no role with 'View Data'.
     #[error("Missing user permission: the signed-in user holds no role with the permission 'View Data'.")]
@@ -71,10 +90,42 @@ pub enum Forbidden {
     GroupsLeftOut,
 }
 
+/// What to do about a token that was issued under other permissions.
+fn advice(is_outdated: bool) -> &'static str {
+    if is_outdated {
+        " The permissions of the application were changed after this token was issued: get a new token."
+    } else {
+        ""
+    }
+}
+
+impl Grants {
+    /// The permissions in a token, all of which hold.
+    pub(super) fn new(in_token: Vec<String>) -> Self {
+        Self { in_force: in_token.clone(), in_token, is_outdated: false }
+    }
+
+    /// Of the permissions in the token those that are `permitted` now. `is_outdated` where the token would be issued with
+    /// others today.
+    pub(super) fn restrict_to(self, permitted: &[String], is_outdated: bool) -> Self {
+        let in_force = self.in_force.into_iter().filter(|name| permitted.contains(name)).collect();
+        Self { in_token: self.in_token, in_force, is_outdated }
+    }
+
+    /// The names in the token, in its order.
+    pub(super) fn in_token(&self) -> &[String] {
+        &self.in_token
+    }
+
+    fn hold(&self, permission: Permission) -> bool {
+        self.in_force.iter().any(|name| name == permission.name())
+    }
+}
+
 impl Caller {
     /// An application that asks on its own.
     pub(super) fn application(organization: Organization, application: String, roles: Vec<String>) -> Self {
-        Self { organization, application, context: Context::Application { roles } }
+        Self { organization, application, context: Context::Application { roles: Grants::new(roles) } }
     }
 
     /// An application that asks on a user's behalf.
@@ -84,6 +135,7 @@ impl Caller {
         scopes: Vec<String>,
         user: User,
     ) -> Self {
+        let scopes = Grants::new(scopes);
         Self { organization, application, context: Context::Delegated { scopes, user } }
     }
 
@@ -97,16 +149,19 @@ impl Caller {
 
     /// Whether the caller holds `permission`, or what is missing.
     pub fn require(&self, permission: Permission) -> Result<(), Forbidden> {
-        let holds = |held: &[String]| held.iter().any(|name| name == permission.name());
         match &self.context {
-            Context::Application { roles } if holds(roles) => Ok(()),
-            Context::Application { roles } => {
-                Err(Forbidden::ApplicationRole { required: permission, held: roles.clone() })
-            }
-            Context::Delegated { scopes, user } if holds(scopes) => user.require_view_data(),
-            Context::Delegated { scopes, .. } => {
-                Err(Forbidden::Scope { required: permission, held: scopes.clone() })
-            }
+            Context::Application { roles } if roles.hold(permission) => Ok(()),
+            Context::Application { roles } => Err(Forbidden::ApplicationRole {
+                required: permission,
+                held: roles.in_token.clone(),
+                is_outdated: roles.is_outdated,
+            }),
+            Context::Delegated { scopes, user } if scopes.hold(permission) => user.require_view_data(),
+            Context::Delegated { scopes, .. } => Err(Forbidden::Scope {
+                required: permission,
+                held: scopes.in_token.clone(),
+                is_outdated: scopes.is_outdated,
+            }),
         }
     }
 }

@@ -38,18 +38,22 @@ impl Registry {
         let organization = caller.organization;
         let application =
             self.application(organization, &caller.application).ok_or(TokenRefused::Withdrawn)?;
-        let still = |mut held: Vec<String>, permitted: &[String]| {
-            held.retain(|name| permitted.contains(name));
-            held
-        };
+        let lost = |held: &[String], permitted: &[String]| held.iter().any(|name| !permitted.contains(name));
         let context = match caller.context {
             Context::Application { roles } => {
-                Context::Application { roles: still(roles, &application.permissions) }
+                // A token holds all permissions that the application had.
+                let permitted = &application.permissions;
+                let (held, permitted_now) = (roles.in_token(), permitted.as_slice());
+                let is_outdated = lost(held, permitted_now) || lost(permitted_now, held);
+                Context::Application { roles: roles.restrict_to(permitted, is_outdated) }
             }
-            Context::Delegated { scopes, user } => Context::Delegated {
-                scopes: still(scopes, &application.delegated_permissions),
-                user: self.confirm_user(organization, &user, roles)?,
-            },
+            Context::Delegated { scopes, user } => {
+                // A client may have asked for some of the permissions only.
+                let permitted = &application.delegated_permissions;
+                let is_outdated = lost(scopes.in_token(), permitted);
+                let user = self.confirm_user(organization, &user, roles)?;
+                Context::Delegated { scopes: scopes.restrict_to(permitted, is_outdated), user }
+            }
         };
         Ok(Caller { context, ..caller })
     }
