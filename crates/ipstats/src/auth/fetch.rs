@@ -73,7 +73,12 @@ fn client(source: &KeySource) -> Result<Client, reqwest::Error> {
         builder = builder.no_proxy();
     }
     if let Some(authorities) = &source.authorities {
-        builder = builder.tls_certs_only(Certificate::from_pem_bundle(&authorities.pem)?);
+        let certificates = Certificate::from_pem_bundle(&authorities.pem)?;
+        builder = if authorities.are_only {
+            builder.tls_certs_only(certificates)
+        } else {
+            builder.tls_certs_merge(certificates)
+        };
     }
     builder.build()
 }

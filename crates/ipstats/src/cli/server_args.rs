@@ -26,6 +26,9 @@ pub(super) struct ServerArgs {
     /// Certificates to trust beside the system's, in PEM [env: IPSTATS_CA_FILE]
     #[arg(long, value_name = "FILE", requires = "remote")]
     ca_file: Option<PathBuf>,
+    /// Trust only the certificates of --ca-file, not the system's [env: IPSTATS_CA_ONLY]
+    #[arg(long, requires = "remote")]
+    ca_only: bool,
     /// Send secrets over http:// to another machine: the network between is trusted
     #[arg(long, requires = "remote")]
     plain_http: bool,
@@ -51,6 +54,7 @@ impl ServerArgs {
             profile: self.profile.clone(),
             token_file,
             ca_file: self.ca_file.clone(),
+            ca_only: self.ca_only,
             plain_http: self.plain_http,
         })?)
     }
@@ -58,7 +62,7 @@ impl ServerArgs {
     /// What carries requests there. While it waits, `listener` is told why.
     pub(super) fn courier(&self, access: &ServerAccess, listener: Listener) -> anyhow::Result<Courier> {
         let retry_for = Duration::from_secs(self.retry_seconds);
-        Ok(Courier::new(access.ca_file.as_deref(), retry_for, listener)?)
+        Ok(Courier::new(access, retry_for, listener)?)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::error::{ClientError, Step, Unreachable};
 use super::patience::Patience;
-use crate::config::ServerUrl;
+use crate::config::{ServerAccess, ServerUrl};
 use crate::visible::Visible;
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -52,14 +52,19 @@ pub(super) struct Reply {
 }
 
 impl Courier {
-    /// A courier that rides out outages of up to `retry_for`, and trusts the certificates of `ca_file` beside the system's.
-    pub fn new(ca_file: Option<&Path>, retry_for: Duration, listener: Listener) -> Result<Self, ClientError> {
+    /// A courier that rides out outages of up to `retry_for`, and trusts whom `access` says.
+    pub fn new(access: &ServerAccess, retry_for: Duration, listener: Listener) -> Result<Self, ClientError> {
         let mut builder = ClientBuilder::new()
             .user_agent(concat!("ipstats/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX));
-        if let Some(file) = ca_file {
-            builder = builder.tls_certs_merge(certificates(file)?);
+        if let Some(file) = &access.ca_file {
+            let certificates = certificates(file)?;
+            builder = if access.ca_only {
+                builder.tls_certs_only(certificates)
+            } else {
+                builder.tls_certs_merge(certificates)
+            };
         }
         let http = builder.build().map_err(|error| ClientError::Tls(Unreachable::from(error)))?;
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

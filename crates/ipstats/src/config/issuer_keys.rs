@@ -28,7 +28,7 @@ pub struct KeySource {
     pub issuer: String,
     /// Where the keys or what leads to them is.
     pub location: KeyLocation,
-    /// Certificates that are trusted instead of the system's.
+    /// Certificates that are trusted beside the system's.
     pub authorities: Option<Authorities>,
     /// Whether unencrypted connections are allowed.
     pub allow_http: bool,
@@ -54,6 +54,8 @@ pub struct Authorities {
     pub file: PathBuf,
     /// What it holds; it was seen to hold certificates.
     pub pem: Vec<u8>,
+    /// Whether those of the system are not trusted.
+    pub are_only: bool,
 }
 
 /// The keys of `[[issuers]]` that are about keys.
@@ -63,7 +65,7 @@ pub(super) fn read(section: &mut Section<'_>, issuer: &str, place: &Place<'_>) -
     let discovery = section.read::<Url>("discovery_url");
     let refresh = section.read::<Duration>("keys_refresh").unwrap_or(REFRESH_DEFAULT);
     let max_age = section.read::<Duration>("keys_max_age").unwrap_or(MAX_AGE_DEFAULT.max(refresh));
-    let file = section.read::<PathBuf>("ca_file").map(|file| place.folder.join(file));
+    let (file, are_only) = section.read_ca(place.folder);
     if key_set.is_some() && discovery.is_some() {
         section.problem("discovery_url", "either jwks_url or discovery_url, not both");
     }
@@ -74,7 +76,7 @@ pub(super) fn read(section: &mut Section<'_>, issuer: &str, place: &Place<'_>) -
         let why = format_args!("{max_age} is not between keys_refresh ({refresh}) and {MAX_AGE_MAX}");
         section.problem("keys_max_age", why);
     }
-    let authorities = file.map(|file| authorities(section, file));
+    let authorities = file.map(|file| authorities(section, file, are_only));
     let (key, location) = match (key_set, discovery) {
         (Some(url), _) => ("jwks_url", Some(KeyLocation::KeySet(url))),
         (None, Some(url)) => ("discovery_url", Some(KeyLocation::Discovery(url))),
@@ -131,12 +133,12 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn authorities(section: &Section<'_>, file: PathBuf) -> Option<Authorities> {
+fn authorities(section: &Section<'_>, file: PathBuf, are_only: bool) -> Option<Authorities> {
     let refuse =
         |why: &dyn std::fmt::Display| section.problem("ca_file", format_args!("{}: {why}", file.display()));
     let pem = fs::read(&file).map_err(|error| refuse(&error)).ok()?;
     match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Some(Authorities { file, pem }),
+        Ok(certificates) if !certificates.is_empty() => Some(Authorities { file, pem, are_only }),
         _ => {
             refuse(&"no certificates in PEM are in it");
             None

@@ -72,12 +72,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The audiences of Defender's API, old and new (CONTRACT.md, "Authorization").
-const DEFAULT_AUDIENCES: [&str; 5] = [
+const DEFAULT_AUDIENCES: [&str; 7] = [
     "https://api.securitycenter.microsoft.com",
     "https://api.securitycenter.windows.com",
     "https://api.security.microsoft.com",
     "https://securitycenter.onmicrosoft.com/windowsatpservice",
     "fc780465-2017-40d4-a0c5-307022471b92",
+    // The specification's government hosts: GCC, and GCC High with DoD.
+    "https://api-gcc.securitycenter.microsoft.us",
+    "https://api-gov.securitycenter.microsoft.us",
 ];
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 const PROFILES_FILE: &str = "ipstats/profiles.toml";
 
 /// Variables that only clients read: a service knows them, and they mean nothing to it.
-pub(super) const CLIENT_VARIABLES: [&str; 11] = [
+pub(super) const CLIENT_VARIABLES: [&str; 12] = [
     "IPSTATS_PROFILES",
     "IPSTATS_TENANT",
     "IPSTATS_CLIENT_ID",
@@ -40,6 +40,7 @@ pub(super) const CLIENT_VARIABLES: [&str; 11] = [
     "IPSTATS_SCOPE",
     "IPSTATS_RESOURCE",
     "IPSTATS_CA_FILE",
+    "IPSTATS_CA_ONLY",
     "IPSTATS_INGEST_KEY",
 ];
 
@@ -56,6 +57,7 @@ pub(super) struct Settings {
     pub(super) scope: Option<String>,
     pub(super) resource: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
+    pub(super) ca_only: Option<bool>,
     pub(super) ingest_key: Option<IngestKey>,
 }
 
@@ -110,6 +112,7 @@ impl Settings {
             scope: self.scope.or(other.scope),
             resource: self.resource.or(other.resource),
             ca_file: self.ca_file.or(other.ca_file),
+            ca_only: self.ca_only.or(other.ca_only),
             ingest_key: self.ingest_key.or(other.ingest_key),
         }
     }
@@ -128,6 +131,7 @@ impl Settings {
             scope: section.read("scope"),
             resource: section.read("resource"),
             ca_file: section.read("ca_file").map(file),
+            ca_only: section.read_flag("ca_only"),
             ingest_key: section.read("ingest_key"),
         }
     }

@@ -27,8 +27,10 @@ pub struct SharedLimits {
     pub username: Option<String>,
     /// The password of that user, where it has one.
     pub password: Option<Password>,
-    /// PEM certificates to trust instead of those of the system.
+    /// PEM certificates to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Whether those of the system are not trusted.
+    pub ca_only: bool,
     /// How many replicas there are: what each may admit by itself while the server is away.
     pub replicas: NonZeroU32,
 }
@@ -52,8 +54,8 @@ pub(super) fn read(root: &mut Section<'_>, password: Option<&str>, folder: &Path
     let url = section.read::<RedisUrl>("url");
     let username = section.read::<Name>("username").map(|name| name.0);
     let password = Password::find(password, section.read_path("password_file", folder));
-    let ca_file = section.read_path("ca_file", folder);
-    let replicas = section.read::<Replicas>("replicas").map(|replicas| replicas.0);
+    let (ca_file, ca_only) = section.read_ca(folder);
+    let replicas = section.read_number::<Replicas>("replicas").map(|replicas| replicas.0);
     let plain_redis = section.read_flag("plain_redis");
     if username.is_some() && password.is_none() {
         section.problem(
@@ -66,7 +68,7 @@ pub(super) fn read(root: &mut Section<'_>, password: Option<&str>, folder: &Path
         if replicas.is_none() && !section.has("replicas") {
             section.problem(
                 "replicas",
-                "is missing: say how many processes share the limits, such as \"3\"; each enforces its part of them \
+                "is missing: say how many processes share the limits, such as 3; each enforces its part of them \
                  while the server is away",
             );
         }
@@ -77,7 +79,7 @@ pub(super) fn read(root: &mut Section<'_>, password: Option<&str>, folder: &Path
         );
     }
     section.finish();
-    Some(SharedLimits { url: url?, username, password, ca_file, replicas: replicas? })
+    Some(SharedLimits { url: url?, username, password, ca_file, ca_only, replicas: replicas? })
 }
 
 fn check_url(section: &Section<'_>, url: &RedisUrl, plain_redis: bool, has_ca_file: bool) {
@@ -194,7 +196,7 @@ impl FromStr for Replicas {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = text.parse::<NonZeroU32>().ok().filter(|number| number.get() <= REPLICAS_MAX);
         number.map(Self).ok_or_else(|| {
-            InvalidValue::new(text, format!("a number of replicas from \"1\" to \"{REPLICAS_MAX}\""))
+            InvalidValue::new(text, format!("a whole number of replicas from 1 to {REPLICAS_MAX}"))
         })
     }
 }
@@ -284,7 +286,7 @@ mod tests {
             ("[rate_limits_shared]", "rate_limits_shared.url: is missing"),
             ("rate_limits_shared.replicas = '3'", "rate_limits_shared.url: is missing"),
             ("rate_limits_shared.url = 'redis://localhost'", "replicas: is missing"),
-            ("rate_limits_shared = { url = 'redis://localhost', replicas = '0' }", "from \"1\" to \"1000\""),
+            ("rate_limits_shared = { url = 'redis://localhost', replicas = '0' }", "from 1 to 1000"),
             ("rate_limits_shared = { url = 'redis://a', replicas = '3' }", "plain_redis = true"),
             ("rate_limits_shared = { url = 'redis://u:hunter2@a', replicas = '3' }", "settings of their own"),
             (
@@ -315,6 +317,7 @@ mod tests {
             username: None,
             password: None,
             ca_file: None,
+            ca_only: false,
             replicas: NonZeroU32::new(3).unwrap(),
         };
         let limits = ["100 per 00:01:00", "2 per 00:00:01"].map(|text| text.parse().unwrap());

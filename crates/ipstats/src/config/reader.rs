@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 /// One document and the environment over it.
 pub(super) struct Reader<'a> {
@@ -117,6 +117,29 @@ impl<'a> Section<'a> {
         self.variable(key, |text| text.parse::<T>().map_err(|error| error.to_string())).or(written)
     }
 
+    /// The value of a key that holds a number: in the document without quotes, or as text.
+    pub(super) fn read_number<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        let written = self.take(key).and_then(|value| match value.get_ref() {
+            DeValue::Integer(number) => {
+                let parsed = decimal(number).parse::<T>();
+                parsed.map_err(|error| self.problem_at(&value.span(), key, error)).ok()
+            }
+            DeValue::String(_) => self.one(key, &value),
+            other => self.wrong_type(key, &value.span(), "a whole number", other),
+        });
+        self.variable(key, |text| text.trim().parse::<T>().map_err(|error| error.to_string())).or(written)
+    }
+
+    /// The certificates that vouch for a server: `ca_file` beside those of the system, or alone with `ca_only`.
+    pub(super) fn read_ca(&mut self, folder: &Path) -> (Option<PathBuf>, bool) {
+        let file = self.read_path("ca_file", folder);
+        let is_only = self.read_flag("ca_only").unwrap_or(false);
+        if is_only && file.is_none() && !self.is_said("ca_file") {
+            self.problem("ca_only", "names no certificates to trust: set ca_file, too");
+        }
+        (file, is_only)
+    }
+
     /// The value of a key in the document.
     pub(super) fn read_here<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
         self.take(key).and_then(|value| self.one(key, &value))
@@ -170,7 +193,9 @@ impl<'a> Section<'a> {
     pub(super) fn read_flag(&mut self, key: &'static str) -> Option<bool> {
         let written = self.take(key).and_then(|value| {
             let flag = value.get_ref().as_bool();
-            flag.or_else(|| self.wrong_type(key, &value.span(), "true or false", value.get_ref()))
+            flag.or_else(|| {
+                self.wrong_type(key, &value.span(), "true or false without quotes", value.get_ref())
+            })
         });
         let parse =
             |text: &str| text.parse::<bool>().map_err(|_| format!("{text:?} is neither true nor false"));
@@ -241,16 +266,33 @@ impl<'a> Section<'a> {
 
     fn one<T: FromStr<Err: Display>>(&self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
         let Some(text) = value.get_ref().as_str() else {
-            return self.wrong_type(key, &value.span(), "a string", value.get_ref());
+            return self.not_text::<T>(key, value);
         };
         text.parse().map_err(|error| self.problem_at(&value.span(), key, error)).ok()
     }
 
     fn item<T: FromStr<Err: Display>>(&self, key: &str, item: &Spanned<DeValue<'a>>) -> Option<T> {
         let Some(text) = item.get_ref().as_str() else {
-            return self.wrong_type(key, &item.span(), "a string", item.get_ref());
+            return self.not_text::<T>(key, item);
         };
         text.parse().map_err(|error| self.problem_at(&item.span(), key, told(text, &error))).ok()
+    }
+
+    /// Reports a value without quotes: that quotes are all it lacks, or what else is wrong with it. It may be a secret.
+    fn not_text<T: FromStr<Err: Display>>(&self, key: &str, value: &Spanned<DeValue<'a>>) -> Option<T> {
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            other => return self.wrong_type(key, &value.span(), "a string", other),
+        };
+        let advice = match text.parse::<T>() {
+            Ok(_) => "write it in quotes".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let found = value.get_ref().type_str();
+        self.problem_at(&value.span(), key, format_args!("expected a string, found {found}: {advice}"));
+        None
     }
 
     fn table_of(&self, key: &str, value: Spanned<DeValue<'a>>) -> DeTable<'a> {
@@ -288,6 +330,12 @@ impl<'a> Section<'a> {
     fn problem_at(&self, span: &Range<usize>, key: &str, message: impl Display) {
         self.reader.problem(span, format_args!("{}{key}: {message}", self.path));
     }
+}
+
+/// A number of the document in decimal digits, whatever base it is written in.
+fn decimal(number: &DeInteger<'_>) -> String {
+    let digits = i128::from_str_radix(number.as_str(), number.radix());
+    digits.map_or_else(|_| number.to_string(), |number| number.to_string())
 }
 
 /// All values; none where one is missing, but only after every one was looked at.

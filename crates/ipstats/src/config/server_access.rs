@@ -38,6 +38,8 @@ pub struct ServerFlags {
     pub token_file: Option<PathBuf>,
     /// `--ca-file`.
     pub ca_file: Option<PathBuf>,
+    /// `--ca-only`.
+    pub ca_only: bool,
     /// `--plain-http`.
     pub plain_http: bool,
 }
@@ -48,6 +50,8 @@ pub struct ServerAccess {
     pub url: ServerUrl,
     /// Certificates to trust beside the system's, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// Whether those of the system are not trusted.
+    pub ca_only: bool,
     plain_http: bool,
     settings: Settings,
 }
@@ -104,7 +108,13 @@ impl ServerAccess {
             wrong("no service is named: use --server, or a profile with server = \"https://ipstats.example.org\"")
         })?;
         let ca_file = flags.ca_file.clone().or_else(|| settings.ca_file.clone());
-        let access = Self { url, ca_file, plain_http: flags.plain_http, settings };
+        let ca_only = flags.ca_only || settings.ca_only.unwrap_or(false);
+        if ca_only && ca_file.is_none() {
+            return Err(wrong(
+                "--ca-only (ca_only, IPSTATS_CA_ONLY) names no certificates to trust: set --ca-file, too",
+            ));
+        }
+        let access = Self { url, ca_file, ca_only, plain_http: flags.plain_http, settings };
         access.check_secrecy(&access.url)?;
         Ok(access)
     }

@@ -146,6 +146,7 @@ struct Stream<'a> {
     topic: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<&'a Path>,
+    ca_only: bool,
     begin: &'static str,
 }
 
@@ -214,6 +215,7 @@ impl<'a> Kind<'a> {
         let stream = Stream {
             topic: kafka.topic.as_deref(),
             ca_file: kafka.ca_file.as_deref(),
+            ca_only: kafka.ca_only,
             begin: kafka.begin.name(),
         };
         match &kafka.access {

@@ -44,6 +44,7 @@ pub(super) struct Issuer<'a> {
     discovery_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<&'a Path>,
+    ca_only: bool,
     allow_http: bool,
     keys_refresh: String,
     keys_max_age: String,
@@ -119,6 +120,7 @@ impl<'a> Issuer<'a> {
             jwks_url,
             discovery_url,
             ca_file: keys.authorities.as_ref().map(|authorities| authorities.file.as_path()),
+            ca_only: keys.authorities.as_ref().is_some_and(|authorities| authorities.are_only),
             allow_http: keys.allow_http,
             keys_refresh: Duration::of_seconds(keys.refresh_seconds).to_string(),
             keys_max_age: Duration::of_seconds(keys.max_age_seconds).to_string(),

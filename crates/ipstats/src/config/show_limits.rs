@@ -14,7 +14,8 @@ pub(super) struct RateLimitsShared<'a> {
     password_file: Option<&'a Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<&'a Path>,
-    replicas: String,
+    ca_only: bool,
+    replicas: u32,
 }
 
 impl<'a> RateLimitsShared<'a> {
@@ -25,7 +26,8 @@ impl<'a> RateLimitsShared<'a> {
             username: shared.username.as_deref(),
             password_file: shared.password.as_ref().and_then(Password::file),
             ca_file: shared.ca_file.as_deref(),
-            replicas: shared.replicas.to_string(),
+            ca_only: shared.ca_only,
+            replicas: shared.replicas.get(),
         }
     }
 }

@@ -19,10 +19,11 @@ pub(super) enum Store<'a> {
         password_file: Option<&'a Path>,
         #[serde(skip_serializing_if = "Option::is_none")]
         ca_file: Option<&'a Path>,
+        ca_only: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         cluster: Option<&'a str>,
         replicated: bool,
-        insert_quorum: String,
+        insert_quorum: u32,
         timeout: String,
     },
 }
@@ -41,9 +42,10 @@ impl<'a> Store<'a> {
             username: login.map(|login| login.username.as_str()),
             password_file: login.and_then(ClickHouseLogin::password_file),
             ca_file: access.ca_file.as_deref(),
+            ca_only: access.ca_only,
             cluster: access.layout.cluster(),
             replicated: matches!(access.layout, Layout::Replicated { .. }),
-            insert_quorum: access.insert_quorum.to_string(),
+            insert_quorum: access.insert_quorum,
             timeout: Duration::of_seconds(access.timeout.as_secs().try_into().unwrap_or(i64::MAX))
                 .to_string(),
         }

@@ -32,6 +32,8 @@ pub struct ClickHouseAccess {
     pub login: Option<ClickHouseLogin>,
     /// PEM certificates to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Whether those of the system are not trusted.
+    pub ca_only: bool,
     /// How the tables are spread over servers.
     pub layout: Layout,
     /// Replicas that must have a batch before it is acknowledged; at least 1.
@@ -123,20 +125,21 @@ fn clickhouse(section: &mut Section<'_>, password: Option<&str>, folder: &Path) 
         );
     }
     let layout = layout(section);
-    let insert_quorum = section.read::<Quorum>("insert_quorum").map(|quorum| quorum.0);
+    let insert_quorum = section.read_number::<Quorum>("insert_quorum").map(|quorum| quorum.0);
     let is_replicated = matches!(layout, Layout::Replicated { .. });
     if insert_quorum.is_some_and(|quorum| quorum > 1) && !is_replicated {
         section.problem("insert_quorum", "needs replicated = true");
     }
     let default_quorum = if is_replicated { DEFAULT_QUORUM_REPLICATED } else { 1 };
     let timeout = section.read::<Duration>("timeout");
-    let ca_file = section.read_path("ca_file", folder);
+    let (ca_file, ca_only) = section.read_ca(folder);
     let timeout = timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.seconds).max(1);
     Some(ClickHouseAccess {
         urls: urls?,
         database: database.map_or_else(|| DEFAULT_DATABASE.to_owned(), |name| name.0),
         login: username.zip(password).map(|(username, password)| ClickHouseLogin { username, password }),
         ca_file,
+        ca_only,
         layout,
         insert_quorum: insert_quorum.unwrap_or(default_quorum),
         timeout: std::time::Duration::from_secs(timeout.unsigned_abs()),
@@ -200,7 +203,7 @@ impl FromStr for Quorum {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = text.parse::<u32>().ok().filter(|number| (1..=99).contains(number));
-        number.map(Self).ok_or_else(|| InvalidValue::new(text, "a number of replicas from \"1\" to \"99\""))
+        number.map(Self).ok_or_else(|| InvalidValue::new(text, "a whole number of replicas from 1 to 99"))
     }
 }
 

@@ -43,4 +43,5 @@ mod sources;
 mod store;
 mod tidy;
 mod tls;
+mod trusted_certificates;
 mod wire;

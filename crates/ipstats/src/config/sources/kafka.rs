@@ -14,6 +14,8 @@ pub struct KafkaTopic {
     pub access: KafkaAccess,
     /// PEM certificates to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Whether those of the system are not trusted.
+    pub ca_only: bool,
     /// Where a partition without a checkpoint begins.
     pub begin: Begin,
 }
@@ -74,10 +76,10 @@ pub(super) fn read_kafka(section: &mut Section<'_>, folder: &Path) -> Option<Kaf
         _ => {}
     }
     let login = username.map(|username| username.0).zip(password_file);
-    let (ca_file, begin) = shared(section, folder);
+    let ((ca_file, ca_only), begin) = shared(section, folder);
     let brokers = brokers?.into_iter().map(|broker| broker.0).collect();
     let access = KafkaAccess::Brokers { brokers, tls, login };
-    Some(KafkaTopic { topic: Some(topic?.0), access, ca_file, begin })
+    Some(KafkaTopic { topic: Some(topic?.0), access, ca_file, ca_only, begin })
 }
 
 pub(super) fn read_event_hubs(section: &mut Section<'_>, folder: &Path) -> Option<KafkaTopic> {
@@ -89,13 +91,13 @@ pub(super) fn read_event_hubs(section: &mut Section<'_>, folder: &Path) -> Optio
             "name the file that holds the connection string of the hub or its namespace",
         );
     }
-    let (ca_file, begin) = shared(section, folder);
+    let ((ca_file, ca_only), begin) = shared(section, folder);
     let access = KafkaAccess::EventHubs { connection_string_file: connection_string_file? };
-    Some(KafkaTopic { topic, access, ca_file, begin })
+    Some(KafkaTopic { topic, access, ca_file, ca_only, begin })
 }
 
-fn shared(section: &mut Section<'_>, folder: &Path) -> (Option<PathBuf>, Begin) {
-    (section.read_path("ca_file", folder), section.read("begin").unwrap_or_default())
+fn shared(section: &mut Section<'_>, folder: &Path) -> ((Option<PathBuf>, bool), Begin) {
+    (section.read_ca(folder), section.read("begin").unwrap_or_default())
 }
 
 impl Begin {

@@ -7,6 +7,8 @@ use super::question::{Answer, Limits, Ruling, probe, script};
 use crate::config::SharedLimits;
 use crate::limit::CallKey;
 use arc_swap::ArcSwapOption;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError,
@@ -19,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::rustls::RootCertStore;
 
 /// Longest wait for a decision, that for its turn included.
 const DECISION_MILLIS_MAX: u64 = 100;
@@ -150,7 +153,7 @@ impl Server {
 
     /// Password and certificates are read each time, so that new ones are taken up.
     fn client(&self) -> Result<Client, Away> {
-        let SharedLimits { url, username, password, ca_file, .. } = &self.settings;
+        let SharedLimits { url, username, password, ca_file, ca_only, .. } = &self.settings;
         let mut login = RedisConnectionInfo::default().set_db(url.database().into());
         if let Some(username) = username {
             login = login.set_username(username);
@@ -167,7 +170,11 @@ impl Server {
         let server = address.into_connection_info()?.set_redis_settings(login);
         let Some(file) = ca_file else { return Ok(Client::open(server)?) };
         let read = std::fs::read(file);
-        let root_cert = read.map_err(|source| Away::Certificates { file: file.clone(), source })?;
+        let mut root_cert = read.map_err(|source| Away::Certificates { file: file.clone(), source })?;
+        if !ca_only {
+            // The client takes these certificates in place of the system's.
+            append_system_certificates(&mut root_cert);
+        }
         Ok(Client::build_with_tls(server, TlsCertificates { client_tls: None, root_cert: Some(root_cert) })?)
     }
 
@@ -181,5 +188,21 @@ impl Server {
             "calls cannot be counted together with the other replicas ({reason}): until they can, this one of {replicas} \
              admits its part of the limits"
         );
+    }
+}
+
+/// Appends to `pem` the certificates that the system trusts. Those that cannot be trust anchors are left out, as they are
+/// where the system's are trusted alone.
+fn append_system_certificates(pem: &mut Vec<u8>) {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "a certificate of the system cannot be read");
+    }
+    for certificate in found.certs {
+        if RootCertStore::empty().add(certificate.clone()).is_ok() {
+            let text = BASE64_STANDARD.encode(&certificate);
+            let text = format!("\n-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+            pem.extend_from_slice(text.as_bytes());
+        }
     }
 }

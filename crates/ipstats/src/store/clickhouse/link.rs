@@ -58,7 +58,11 @@ impl Link {
             if certificates.is_empty() {
                 return Err(failed("there is no certificate in it (PEM is expected)".to_owned()));
             }
-            builder = builder.tls_certs_merge(certificates);
+            builder = if access.ca_only {
+                builder.tls_certs_only(certificates)
+            } else {
+                builder.tls_certs_merge(certificates)
+            };
         }
         let http = builder.build().map_err(|error| failed(crate::telemetry::chain(&error)))?;
         Ok(Self { http, database: access.database.clone(), login: access.login.clone() })

@@ -52,7 +52,7 @@ fn an_ingest_key_says_whose_logs_and_how_they_are_read() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems[0].contains(":8:9: ingest_keys[0].count: \"all\" is not one of"), "{problems:?}");
     assert!(problems[1].contains(":9:22: ingest_keys[0].internal_networks: "), "{problems:?}");
-    assert!(problems[2].contains("expected true or false, found integer"), "{problems:?}");
+    assert!(problems[2].contains("expected true or false without quotes, found integer"), "{problems:?}");
 }
 
 #[test]

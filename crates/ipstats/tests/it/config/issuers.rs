@@ -21,7 +21,7 @@ fn an_outside_issuer_has_defaults_and_is_shown_as_it_can_be_read_again() {
          jwks_url = 'http://127.0.0.1:1/keys'\n[issuers.claims]\ngroups = 'https://acme.example/groups'\n",
     ] {
         let config = Config::load_in(&with_issuer(settings).flags(), &Environment::default()).unwrap();
-        assert_eq!(config.issuers[0].audiences.len(), if settings.contains("api://x") { 1 } else { 5 });
+        assert_eq!(config.issuers[0].audiences.len(), if settings.contains("api://x") { 1 } else { 7 });
         let shown = config.show().unwrap();
         let again = Place::with(&shown.replace("public_urls = []", ""));
         let again = Config::load_in(&again.flags(), &Environment::default());

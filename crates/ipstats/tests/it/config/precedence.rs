@@ -12,7 +12,7 @@ fn everything_has_a_default() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.base_url(), "http://127.0.0.1:8080");
     assert_eq!(config.unknown_ip, UnknownIp::NotFound);
-    assert_eq!(config.audiences.len(), 5);
+    assert_eq!(config.audiences.len(), 7);
     assert!(config.memory_bytes_max <= 4 << 30);
     assert!(config.organizations.is_empty() && config.warnings.is_empty());
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a file is said at once, each problem with its place.
 
 use super::{CONTOSO, Place};
-use ipstats::config::{Config, Environment, Flags};
+use ipstats::config::{Config, Environment, Flags, StoreBackend};
 
 #[test]
 fn all_problems_are_reported_at_once_each_with_its_place() {
@@ -30,9 +30,9 @@ secret_hash = 'hunter2'
     let problems = place.problems(&[("IPSTATS_LOG_LEVEL", "very=loud=x"), ("IPSTATS_UNKNOWN_IP", "404")]);
     let expected = [
         "ipstats.toml:1:1: unknown key lisen",
-        "ipstats.toml:2:10: listen: expected a string, found integer",
+        "ipstats.toml:2:10: listen: expected a string, found integer: invalid socket address syntax",
         "ipstats.toml:3:10: memory: \"lots\" is not a size such as 512 MiB or 2 GiB",
-        "ipstats.toml:4:19: audiences: expected a string, found integer",
+        "ipstats.toml:4:19: audiences: expected a string, found integer: write it in quotes",
         "ipstats.toml:10:1: organizations[1].name is missing",
         "ipstats.toml:11:6: organizations[1].id: already used above; it must be unique",
         "ipstats.toml:12:1: unknown key organizations[1].color (known here: id, name)",
@@ -143,4 +143,78 @@ fn a_password_in_a_url_is_not_repeated() {
         problem.starts_with("IPSTATS_STORE_URLS: \"https://(hidden)@host.example/\" is not a URL"),
         "{problems:?}"
     );
+}
+
+#[test]
+fn numbers_need_no_quotes() {
+    let store =
+        "[store]\nbackend = 'clickhouse'\nurls = ['https://ch:8443']\ncluster = 'main'\nreplicated = true\n";
+    let limits = "[rate_limits_shared]\nurl = 'rediss://redis'\n";
+    for (replicas, insert_quorum, expected) in
+        [("3", "1", (3, 1)), ("'3'", "'1'", (3, 1)), ("0x10", "0b11", (16, 3))]
+    {
+        let text = format!("{store}insert_quorum = {insert_quorum}\n{limits}replicas = {replicas}\n");
+        let config = Config::load_in(&Place::with(&text).flags(), &Environment::default()).unwrap();
+        let StoreBackend::ClickHouse(access) = &config.store else { panic!("{:?}", config.store) };
+        let shared = config.rate_limits_shared.as_ref().unwrap();
+        assert_eq!((shared.replicas.get(), access.insert_quorum), expected);
+        let shown = config.show().unwrap();
+        assert!(shown.contains(&format!("replicas = {}\n", expected.0)), "{shown}");
+        assert!(shown.contains(&format!("insert_quorum = {}\n", expected.1)), "{shown}");
+    }
+    let variables = [("IPSTATS_RATE_LIMITS_SHARED_REPLICAS", " 7 "), ("IPSTATS_STORE_INSERT_QUORUM", "3")];
+    let text = format!("{store}insert_quorum = 1\n{limits}replicas = 2\n");
+    let environment =
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let config = Config::load_in(&Place::with(&text).flags(), &environment).unwrap();
+    assert_eq!(config.rate_limits_shared.unwrap().replicas.get(), 7);
+
+    for (value, expected) in [
+        ("0", ": rate_limits_shared.replicas: \"0\" is not a whole number of replicas from 1 to 1000"),
+        ("-1", "\"-1\" is not a whole number"),
+        ("3.5", "expected a whole number, found float"),
+        ("true", "expected a whole number, found boolean"),
+        ("'three'", "\"three\" is not a whole number"),
+        ("99999999999999999999999", "is not a whole number"),
+    ] {
+        let problems = Place::with(&format!("{limits}replicas = {value}\n")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
+}
+
+#[test]
+fn values_of_wrong_type_are_explained() {
+    for (text, expected) in [
+        ("insecure_listen = 'true'", "insecure_listen: expected true or false without quotes, found string"),
+        ("memory = 512", "memory: expected a string, found integer: \"512\" is not a size such as 512 MiB"),
+        ("data_dir = 5", "data_dir: expected a string, found integer: write it in quotes"),
+        ("unknown_ip = true", "expected a string, found boolean: \"true\" is not one of not_found, zero"),
+        ("rate_limits = [100]", "rate_limits: expected a string, found integer: "),
+    ] {
+        let problems = Place::with(text).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
+    }
+}
+
+#[test]
+fn ca_only_needs_a_ca_file() {
+    let organization = "[[organizations]]\nid = '11111111-1111-4111-8111-111111111111'\nname = 'contoso'\n";
+    let issuer = "[[issuers]]\nname = 'idp'\nissuer = 'https://idp/v2.0'\nkind = 'rfc9068'\norganization = 'contoso'\n";
+    for (table, place) in [
+        ("[store]\nbackend = 'clickhouse'\nurls = ['https://ch']\n".to_owned(), "store."),
+        ("[rate_limits_shared]\nurl = 'rediss://redis'\nreplicas = 1\n".to_owned(), "rate_limits_shared."),
+        (format!("{organization}{issuer}"), "issuers[0]."),
+    ] {
+        let problems = Place::with(&format!("{table}ca_only = true\n")).problems(&[]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(&format!("{place}ca_only: names no certificates")), "{problems:?}");
+        let place = Place::with(&format!("{table}ca_file = 'ca.pem'\nca_only = true\n"));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::CertificateParams::new(vec!["ca".to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(place.flags().config.unwrap().with_file_name("ca.pem"), own.pem()).unwrap();
+        let shown = Config::load_in(&place.flags(), &Environment::default()).unwrap().show().unwrap();
+        assert!(shown.contains("ca.pem\"\nca_only = true\n"), "{shown}");
+    }
 }

@@ -4,6 +4,7 @@ mod decisions;
 mod limiter;
 mod redis;
 mod three;
+mod trust;
 mod valkey;
 
 use ipstats::config::RateLimit;

@@ -84,6 +84,7 @@ impl Redis {
             username: None,
             password: None,
             ca_file: None,
+            ca_only: false,
             replicas: NonZeroU32::new(3).unwrap(),
         }
     }
