@@ -15,6 +15,8 @@ pub enum Operation {
     Description,
     /// Liveness and readiness.
     Health,
+    /// Another operation of Defender, which this service does not have.
+    NotImplemented,
     /// A path that leads nowhere.
     Unknown,
 }
@@ -32,12 +34,13 @@ impl Operation {
             Self::Token => "token",
             Self::Description => "description",
             Self::Health => "health",
+            Self::NotImplemented => "not_implemented",
             Self::Unknown => "unknown",
         }
     }
 
     /// Whether somebody is let in or turned away, so that it has a line in the audit log.
     pub const fn is_decision(self) -> bool {
-        matches!(self, Self::IpStats | Self::Ingest | Self::Token)
+        matches!(self, Self::IpStats | Self::Ingest | Self::Token | Self::NotImplemented)
     }
 }

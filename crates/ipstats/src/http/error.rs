@@ -46,6 +46,8 @@ pub(super) enum ApiError {
     Forbidden(#[from] Forbidden),
     #[error(transparent)]
     InvalidIpAddress(#[from] InvalidIpAddress),
+    #[error("{0} This is a network; ask for one address of it, without the prefix length.")]
+    Network(InvalidIpAddress),
     #[error("lookBackHours {0}; it must be a whole number of hours from 1 to 720, given once.")]
     InvalidLookBackHours(String),
     #[error("The query option {0} is not supported.")]
@@ -79,6 +81,12 @@ pub(super) enum ApiError {
     },
     #[error("This is for the machine that the service runs on. Run ipstats there.")]
     OperatorOnly,
+    #[error("The body is not a frame of `ipstats copy`; the other side may run another version.")]
+    CopyFrame,
+    #[error("{0}.")]
+    CopyAhead(String),
+    #[error("Not implemented: this service answers IP statistics, not this operation.")]
+    NotImplemented,
     #[error("The request must name its host once.")]
     HostUnclear,
     #[error("Not everything was recorded: {0}.")]
@@ -160,7 +168,7 @@ impl ApiError {
             Self::Unauthorized(_) | Self::IngestKey(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Forbidden(_) | Self::OperatorOnly => (StatusCode::FORBIDDEN, "Forbidden"),
-            Self::InvalidIpAddress(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
+            Self::InvalidIpAddress(_) | Self::Network(_) => (StatusCode::BAD_REQUEST, "InvalidIpAddress"),
             Self::InvalidLookBackHours(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
             Self::UnknownQueryOption(_) | Self::Format(_) | Self::Version(_) => {
                 (StatusCode::BAD_REQUEST, "ODataError")
@@ -172,6 +180,9 @@ impl ApiError {
             Self::UnknownFormat | Self::UnreadableLog(_) | Self::HostUnclear => {
                 (StatusCode::BAD_REQUEST, "BadRequest")
             }
+            Self::CopyFrame => (StatusCode::BAD_REQUEST, "InvalidCopyFrame"),
+            Self::CopyAhead(_) => (StatusCode::BAD_REQUEST, "TimeAheadOfClock"),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "NotImplemented"),
             Self::UnknownEncoding(_) | Self::UnknownContentType(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType")
             }
@@ -237,7 +248,7 @@ impl From<StoreError> for ApiError {
             StoreError::Busy { .. } | StoreError::Closed | StoreError::Read(_) | StoreError::Write(_) => {
                 Self::Unavailable(error)
             }
-            StoreError::PieceAhead(ahead) => Self::Format(ahead.to_string()),
+            StoreError::PieceAhead(ahead) => Self::CopyAhead(ahead.to_string()),
             StoreError::Defect(_) => Self::Internal(error.into()),
         }
     }

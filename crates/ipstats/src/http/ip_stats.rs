@@ -12,10 +12,11 @@ use crate::auth::Permission;
 use crate::clock::Moment;
 use crate::operation::Operation;
 use axum::extract::{Request, State};
-use axum::http::{Extensions, HeaderMap, Uri};
+use axum::http::{Extensions, HeaderMap, Method, Uri};
 use axum::response::Response;
 use ipstats_model::{CanonicalIp, LookBack, Window};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 #[utoipa::path(
@@ -88,14 +89,45 @@ pub(super) async fn answer(
     Ok(odata::json(answer.to_json(), metadata))
 }
 
-/// The IP in the path: it stands before `/stats`, percent-encoded.
+/// What a path has where the operation has the address, still percent-encoded; none where it is not a path of the
+/// operation. With a prefix length, as in `8.8.8.8/32`, it is two segments: clients forget to encode the slash.
+pub(super) fn address_in(path: &str) -> Option<&str> {
+    let below = path.strip_prefix("/api/ips/").or_else(|| path.strip_prefix("/api/v1.0/ips/"))?;
+    let address = below.strip_suffix("/stats")?;
+    let is_segment = |segment: &str| !segment.is_empty() && !segment.contains('/');
+    let (first, second) =
+        address.split_once('/').map_or((address, None), |(first, rest)| (first, Some(rest)));
+    (is_segment(first) && second.is_none_or(is_prefix_length)).then_some(address)
+}
+
+/// Whether a request is answered without asking the routes: the one question that is asked all the time, and a network in
+/// place of an address, for which there is no route.
+pub(super) fn is_answered_unrouted(request: &Request) -> bool {
+    match *request.method() {
+        Method::GET => true,
+        Method::HEAD => address_in(request.uri().path()).is_some_and(|address| address.contains('/')),
+        _ => false,
+    }
+}
+
+fn is_prefix_length(text: &str) -> bool {
+    (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Percent-decoded. What does not decode to text is not an address either; the message shows it as it was sent.
+fn decoded(as_sent: &str) -> Cow<'_, str> {
+    percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into())
+}
+
 fn ip_in(uri: &Uri) -> Result<CanonicalIp, ApiError> {
-    let before = uri.path().strip_suffix("/stats").unwrap_or_default();
-    let as_sent = before.rsplit_once('/').map_or(before, |(_, text)| text);
-    // What does not decode to text is no address either; the message shows it as it was sent.
-    let text = percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into());
+    let as_sent = address_in(uri.path()).unwrap_or_default();
+    let text = decoded(as_sent);
     // No address is as long as what an error cuts off.
-    Ok(text.parse::<CanonicalIp>().or_else(|_| excerpt(&text).parse())?)
+    let parsed = text.parse::<CanonicalIp>().or_else(|_| excerpt(&text).parse());
+    parsed.map_err(|invalid| match as_sent.split_once('/') {
+        Some((address, _)) if decoded(address).parse::<CanonicalIp>().is_ok() => ApiError::Network(invalid),
+        _ => invalid.into(),
+    })
 }
 
 /// `lookBackHours` in the query, and OData's own options. Other parameters are ignored.

@@ -22,6 +22,7 @@ mod openapi;
 mod operator;
 mod operator_pieces;
 mod operator_socket;
+mod other_operations;
 mod peers;
 mod public_urls;
 mod quota;

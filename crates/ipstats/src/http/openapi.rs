@@ -38,8 +38,8 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Api::openapi
     info(
         title = "ipstats",
         description = "IP statistics of an organization, as Microsoft Defender for Endpoint's \"Get IP statistics\" \
-            answers them. Request lines and headers may have about 64 KiB and 100 headers; an answer takes 30 seconds \
-            at most.",
+            answers them. The paths of Defender's other operations are answered by 501 NotImplemented after the token is \
+            checked. Request lines and headers may have about 64 KiB and 100 headers; an answer takes 30 seconds at most.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(

@@ -79,15 +79,12 @@ async fn take(
 
 /// Joins what a frame holds with the store; how many checkpoints were noted. Blocks.
 fn join(store: &Store, body: &[u8], now: Timestamp) -> Result<usize, ApiError> {
-    let no_frame = || {
-        ApiError::Format("The body is no part of a copy; the other side may be of another version".to_owned())
-    };
     match Frame::decode(body) {
         Ok(Some((Frame::Piece(piece), []))) => Ok(store.add_piece_here(&piece, now).map(|()| 0)?),
         Ok(Some((Frame::Checkpoints(checkpoints), []))) => {
             store.add_checkpoints_here(&checkpoints).map_err(ApiError::Unavailable)
         }
-        _ => Err(no_frame()),
+        _ => Err(ApiError::CopyFrame),
     }
 }
 

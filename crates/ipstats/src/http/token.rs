@@ -121,7 +121,7 @@ async fn issue(
     let snapshot = &*app.whole_snapshot();
     let credentials = form.credentials(headers);
     trail.note_actor(actor(snapshot, organization, &form, credentials.as_ref().ok()));
-    let grant = form.require("grant_type")?;
+    let grant = form.grant_type(headers)?;
     let request = |credentials| {
         let now = app.token_clock.now();
         TokenRequest { app, snapshot, organization, version, url, form, credentials, now }
@@ -156,7 +156,7 @@ fn actor(
 impl TokenRequest<'_> {
     async fn application_token(self) -> Result<Answer, TokenError> {
         let audience = self.audience()?;
-        let secret = self.credentials.secret.as_ref().ok_or(TokenError::Missing("client_secret"))?;
+        let secret = self.credentials.secret.as_ref().ok_or_else(|| self.no_secret())?;
         let application = self.prove_application(secret).await?;
         let authority = self.snapshot.authority.at(self.url.as_str());
         let token = authority.issue(application, self.version, audience, self.now);
@@ -168,7 +168,7 @@ impl TokenRequest<'_> {
         let password = Secret::from(self.form.require("password")?);
         let application = match (self.application(), &self.credentials.secret) {
             (Some(public), None) if public.secret_hash.is_none() => public,
-            (_, None) => return Err(TokenError::Missing("client_secret")),
+            (_, None) => return Err(self.no_secret()),
             (_, Some(secret)) => self.prove_application(secret).await?,
         };
         if application.delegated_permissions.is_empty() {
@@ -183,6 +183,10 @@ impl TokenRequest<'_> {
         let token = authority.issue_for_user(application, user, &scopes, self.version, audience, self.now);
         let granted: Vec<_> = scopes.iter().map(|scope| format!("{audience}/{scope}")).collect();
         answer(token, Some(granted.join(" ")))
+    }
+
+    fn no_secret(&self) -> TokenError {
+        if self.form.has_assertion() { TokenError::Assertion } else { TokenError::Missing("client_secret") }
     }
 
     /// The application that the client says it is.

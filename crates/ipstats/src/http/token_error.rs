@@ -14,6 +14,16 @@ use uuid::Uuid;
 pub(super) enum TokenError {
     #[error("the request has no parameter {0}")]
     Missing(&'static str),
+    #[error(
+        "the request has no parameter grant_type, and its body is {0}: send the parameters as a form, with \
+         Content-Type: application/x-www-form-urlencoded"
+    )]
+    NotForm(&'static str),
+    #[error(
+        "client assertions (certificates, federated credentials, managed identities) are not supported: send \
+         client_id and client_secret"
+    )]
+    Assertion,
     #[error("the parameter {0} is given twice")]
     Twice(&'static str),
     #[error("the request is too long or was cut off")]
@@ -61,12 +71,17 @@ pub(super) struct Body<'a> {
 impl TokenError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Missing(_) | Self::Twice(_) | Self::Body | Self::TwoClients | Self::Tenant(_) => {
-                (StatusCode::BAD_REQUEST, "invalid_request")
-            }
+            Self::Missing(_)
+            | Self::NotForm(_)
+            | Self::Twice(_)
+            | Self::Body
+            | Self::TwoClients
+            | Self::Tenant(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::OnlyOutsideIssuers => (StatusCode::NOT_FOUND, "invalid_request"),
             Self::GrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-            Self::Basic | Self::Client(SecretRefused::Wrong) => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::Basic | Self::Assertion | Self::Client(SecretRefused::Wrong) => {
+                (StatusCode::UNAUTHORIZED, "invalid_client")
+            }
             Self::User(SecretRefused::Wrong) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::NoUsers => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::Client(SecretRefused::TooOften { .. }) | Self::User(SecretRefused::TooOften { .. }) => {

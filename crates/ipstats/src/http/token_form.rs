@@ -4,7 +4,7 @@
 use super::token_error::TokenError;
 use crate::secret::Secret;
 use axum::body::Bytes;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -28,6 +28,37 @@ impl Form {
         if values.next().is_some() { Err(TokenError::Twice(name)) } else { Ok(value) }
     }
 
+    /// `grant_type`; where it is missing and the body is no form, the error names the form.
+    pub(super) fn grant_type(&self, headers: &HeaderMap) -> Result<String, TokenError> {
+        let missing = || match self.other_type(headers) {
+            Some(other) => TokenError::NotForm(other),
+            None => TokenError::Missing("grant_type"),
+        };
+        self.find("grant_type")?.ok_or_else(missing)
+    }
+
+    /// Whether the client proves itself by an assertion (RFC 7521, section 4.2).
+    pub(super) fn has_assertion(&self) -> bool {
+        form_urlencoded::parse(&self.0).any(|(key, _)| key == "client_assertion")
+    }
+
+    /// What the body is instead of a form, by its beginning or else by its `Content-Type`.
+    fn other_type(&self, headers: &HeaderMap) -> Option<&'static str> {
+        let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let named = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if self.0.trim_ascii_start().starts_with(b"{")
+            || named == "application/json"
+            || named.ends_with("+json")
+        {
+            return Some("JSON");
+        }
+        match named.as_str() {
+            "multipart/form-data" => Some("multipart/form-data"),
+            "application/xml" | "text/xml" => Some("XML"),
+            _ => None,
+        }
+    }
+
     pub(super) fn require(&self, name: &'static str) -> Result<String, TokenError> {
         self.find(name)?.ok_or(TokenError::Missing(name))
     }
@@ -36,7 +67,11 @@ impl Form {
     pub(super) fn credentials(&self, headers: &HeaderMap) -> Result<Credentials, TokenError> {
         let (in_form, secret_in_form) = (self.find("client_id")?, self.find("client_secret")?);
         let Some(header) = headers.get(AUTHORIZATION) else {
-            let client_id = in_form.ok_or(TokenError::Missing("client_id"))?;
+            // An assertion may name the client by itself.
+            let missing = || {
+                if self.has_assertion() { TokenError::Assertion } else { TokenError::Missing("client_id") }
+            };
+            let client_id = in_form.ok_or_else(missing)?;
             return Ok(Credentials { client_id, secret: secret_in_form.map(Secret::from) });
         };
         let (client_id, secret) = basic(header).ok_or(TokenError::Basic)?;

@@ -7,7 +7,7 @@ use super::app::App;
 use super::entrance::Admission;
 use super::error::{ApiError, Failure, NoRoute, excerpt};
 use super::trail::Trail;
-use super::{framing, ip_stats, response_headers};
+use super::{framing, ip_stats, other_operations, response_headers};
 use crate::audit::{Actor, Asked, Entry, Place};
 use crate::clock::Moment;
 use crate::operation::Operation;
@@ -74,9 +74,13 @@ pub(super) async fn answer(
 
 /// The answer of the routes. The one question that is asked all the time need not be looked up there.
 async fn routed(watched: &Watched, mut routes: Router, mut request: Request) -> Response {
-    if watched.operation == Operation::IpStats && request.method() == Method::GET {
+    if watched.operation == Operation::IpStats && ip_stats::is_answered_unrouted(&request) {
         let head = ip_stats::Head::of(&request);
         return ip_stats::answer(&watched.app, &watched.trail, watched.came, head).await.into_response();
+    }
+    if watched.operation == Operation::NotImplemented {
+        let refused = other_operations::refuse(&watched.app, &watched.trail, watched.came, request.headers());
+        return refused.await.into_response();
     }
     request.extensions_mut().insert(watched.trail.clone());
     match routes.call(request).await {
@@ -106,9 +110,11 @@ async fn surely(operation: Operation, answer: impl Future<Output = Response>) ->
 fn operation(path: &str) -> Operation {
     let is_one = |segment: &str| !segment.is_empty() && !segment.contains('/');
     let between = |start, end| path.strip_prefix(start).and_then(|rest: &str| rest.strip_suffix(end));
-    let is_ip_stats = |start| between(start, "/stats").is_some_and(is_one);
-    if is_ip_stats("/api/ips/") || is_ip_stats("/api/v1.0/ips/") {
+    if ip_stats::address_in(path).is_some() {
         return Operation::IpStats;
+    }
+    if other_operations::includes(path) {
+        return Operation::NotImplemented;
     }
     if path.strip_prefix("/api/ingest/").is_some_and(is_one) || is_of_shippers(path) {
         return Operation::Ingest;
@@ -231,10 +237,9 @@ impl Drop for Watched {
     }
 }
 
-/// What stands before `/stats`.
 fn ip_as_sent(uri: &Uri) -> String {
-    let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
-    excerpt(&percent_decode_str(segment).decode_utf8_lossy())
+    let address = ip_stats::address_in(uri.path()).unwrap_or_default();
+    excerpt(&percent_decode_str(address).decode_utf8_lossy())
 }
 
 #[cfg(test)]
@@ -276,8 +281,14 @@ mod tests {
         for (expected, paths) in [
             (
                 Operation::IpStats,
-                &["/api/ips/x/stats", "/api/v1.0/ips/1.2.3.4/stats", "/api/ips/%2F/stats"][..],
+                &[
+                    "/api/ips/x/stats",
+                    "/api/v1.0/ips/1.2.3.4/stats",
+                    "/api/ips/%2F/stats",
+                    "/api/ips/8.8.8.8/32/stats",
+                ][..],
             ),
+            (Operation::NotImplemented, &["/api/alerts", "/api/v1.0/files/x/stats", "/api/ips/x/alerts"]),
             (Operation::Ingest, &["/api/ingest/auto", "/elastic", "/elastic/_bulk", "/v1/logs"]),
             (Operation::Ingest, &["/services/collector", "/services/collector/event/1.0"]),
             (Operation::Token, &["/contoso/oauth2/token", "/contoso/oauth2/v2.0/token"]),

@@ -98,3 +98,18 @@ async fn logs_and_tokens_are_decisions_too() {
     assert_eq!(lines.iter().map(stable).collect::<Vec<_>>(), expected);
     assert!(!text.contains(&key) && !text.contains("wrong"), "{text}");
 }
+
+#[tokio::test]
+async fn other_operations_of_defender_are_audited() {
+    let audited = Audited::new();
+    assert_eq!(audited.app.get("/api/alerts").await.status, StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(audited.app.get_as("nonsense", "/api/machines").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(audited.app.get("/api/ips/8.8.8.8/32/stats").await.status, StatusCode::BAD_REQUEST);
+    let (lines, _) = audited.lines(3).await;
+    let expected = [
+        format!("not_implemented {CONTOSO} {READER} null null 501 NotImplemented"),
+        "not_implemented null null null null 401 Unauthorized".to_owned(),
+        format!("ip_stats {CONTOSO} {READER} 8.8.8.8/32 null 400 InvalidIpAddress"),
+    ];
+    assert_eq!(lines.iter().map(stable).collect::<Vec<_>>(), expected);
+}

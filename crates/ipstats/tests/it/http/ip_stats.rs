@@ -220,3 +220,57 @@ async fn a_message_shows_what_was_sent_as_ip_and_not_much_more() {
     let route = app.get(&format!("/{long}")).await;
     assert!(query.message().len() < 300 && route.message().len() < 300, "{}", query.message());
 }
+
+#[tokio::test]
+async fn network_is_not_an_address() {
+    let app = TestApp::with("", &[("laptop", "8.8.8.8", NOW)]);
+    for (sent, shown) in [
+        ("8.8.8.8/32", "8.8.8.8/32"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("2001%3Adb8%3A%3A/32", "2001:db8::/32"),
+    ] {
+        for path in [format!("/api/ips/{sent}/stats"), format!("/api/v1.0/ips/{sent}/stats")] {
+            let answer = app.get(&path).await;
+            assert_eq!(answer.error(), (400, "InvalidIpAddress".to_owned()), "{path}");
+            let expected =
+                format!("IP address {shown} is invalid. This is a network; ask for one address of it");
+            assert!(answer.message().starts_with(&expected), "{path}: {}", answer.message());
+            let refused = app.send(get(&path).body(Body::empty()).unwrap()).await;
+            assert_eq!(refused.error(), (401, "Unauthorized".to_owned()), "{path}");
+        }
+    }
+    let head = get("/api/ips/8.8.8.8/32/stats").method(Method::HEAD);
+    let head = head.header("Authorization", format!("Bearer {}", app.token(READER)));
+    assert_eq!(app.send(head.body(Body::empty()).unwrap()).await.status, StatusCode::BAD_REQUEST);
+    // The message of the specification, to the letter, where the path has one segment.
+    assert_eq!(app.get("/api/ips/8.8.8.8%2F32/stats").await.message(), "IP address 8.8.8.8/32 is invalid.");
+    // Only an address with a length is a network.
+    assert_eq!(app.get("/api/ips/nonsense/32/stats").await.message(), "IP address nonsense/32 is invalid.");
+    for path in ["/api/ips/8.8.8.8/x/stats", "/api/ips/8.8.8.8/1/2/stats", "/api/ips/8.8.8.8/1000/stats"] {
+        assert_eq!(app.get(path).await.error(), (404, "NotFound".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn outdated_token_names_its_roles_and_the_fix() {
+    let app = TestApp::new();
+    let old = app.token(STRANGER);
+    let path = "/api/ips/1.2.3.4/stats";
+    let missing =
+        "Missing application roles. API required roles: Ip.Read.All, application roles: Machine.Read.All.";
+    assert_eq!(app.get_as(&old, path).await.message(), missing);
+    let file = app.folder.path().join("ipstats.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let permitted = text.replace("permissions = ['Machine.Read.All']", "permissions = ['Ip.Read.All']");
+    assert_ne!(text, permitted);
+    fs::write(&file, permitted).unwrap();
+    let flags = Flags { config: Some(file), ..Flags::default() };
+    app.app.reload(&Config::load_in(&flags, &Environment::default()).unwrap()).unwrap();
+    let answer = app.get_as(&old, path).await;
+    assert_eq!(answer.error(), (403, "Forbidden".to_owned()));
+    let expected = format!(
+        "{missing} The permissions of the application were changed after this token was issued: get a new token."
+    );
+    assert_eq!(answer.message(), expected);
+}

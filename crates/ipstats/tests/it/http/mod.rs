@@ -10,6 +10,8 @@ mod ip_stats;
 mod metrics;
 mod odata;
 mod openapi;
+mod operator;
+mod other_operations;
 mod outside;
 mod rate_limits;
 mod routes;

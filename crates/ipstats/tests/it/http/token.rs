@@ -285,3 +285,71 @@ async fn a_form_has_a_longest_length() {
     let answer = granted().and("padding", &long).send(&app).await;
     assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()));
 }
+
+#[tokio::test]
+async fn body_that_is_not_a_form_is_named() {
+    let app = TestApp::new();
+    let body = format!(r#"{{"grant_type":"client_credentials","client_id":"{READER}"}}"#);
+    let post = |content_type: &'static str, body: String| {
+        let request = Request::post("/contoso/oauth2/v2.0/token").header("Content-Type", content_type);
+        app.send(request.body(Body::from(body)).unwrap())
+    };
+    for (content_type, body, kind) in [
+        ("application/json", body.clone(), "JSON"),
+        ("application/json; charset=utf-8", String::new(), "JSON"),
+        ("application/x-www-form-urlencoded", format!(" {body}"), "JSON"),
+        ("multipart/form-data; boundary=x", "--x".to_owned(), "multipart/form-data"),
+    ] {
+        let answer = post(content_type, body).await;
+        assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()));
+        let description = answer.json()["error_description"].as_str().unwrap().to_owned();
+        assert!(description.contains(&format!("its body is {kind}:")), "{description}");
+        assert!(description.contains("Content-Type: application/x-www-form-urlencoded"), "{description}");
+    }
+    // A form is a form, whatever its type says.
+    assert_eq!(granted().header("Content-Type", "application/json").send(&app).await.status, StatusCode::OK);
+    let answer = granted().without("grant_type").send(&app).await;
+    assert_eq!(answer.json()["error_description"], "the request has no parameter grant_type");
+}
+
+#[tokio::test]
+async fn client_assertion_is_not_supported() {
+    let app = TestApp::new();
+    let asserted = || {
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        granted()
+            .without("client_secret")
+            .and("client_assertion_type", kind)
+            .and("client_assertion", "e30.e30.x")
+    };
+    for request in [asserted(), asserted().without("client_id")] {
+        let answer = request.send(&app).await;
+        assert_eq!(refusal(&answer), (401, "invalid_client".to_owned()));
+        let description = answer.json()["error_description"].as_str().unwrap().to_owned();
+        assert!(description.starts_with("client assertions"), "{description}");
+        assert!(
+            description.contains("not supported") && description.contains("client_secret"),
+            "{description}"
+        );
+    }
+    // The secret counts, and unknown fields do not.
+    assert_eq!(granted().and("client_assertion", "x").send(&app).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn government_audiences_are_accepted() {
+    let app = TestApp::with("", &[("laptop", "1.2.3.4", NOW)]);
+    for audience in
+        ["https://api-gcc.securitycenter.microsoft.us", "https://api-gov.securitycenter.microsoft.us"]
+    {
+        let scope = format!("{audience}/.default");
+        for request in
+            [granted().set("resource", audience), granted().without("resource").and("scope", &scope)]
+        {
+            let answer = request.send(&app).await;
+            assert_eq!(claims(&answer)["aud"], audience);
+            let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+            assert_eq!(app.get_as(&token, "/api/ips/1.2.3.4/stats").await.status, StatusCode::OK);
+        }
+    }
+}
