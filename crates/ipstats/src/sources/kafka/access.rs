@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{self, ClientConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// The user name that goes with a connection string (Microsoft, "Azure Event Hubs for Apache Kafka").
 const EVENT_HUBS_USER: &str = "$ConnectionString";
@@ -63,7 +63,7 @@ impl Access {
                         password: secret_in("password_file", file)?,
                     }),
                 };
-                let tls = tls.then(|| tls_config(topic.ca_file.as_deref())).transpose()?;
+                let tls = tls.then(|| tls_config(topic)).transpose()?;
                 Ok(Self { topic: named.unwrap_or_default(), brokers: brokers.clone(), login, tls })
             }
             KafkaAccess::EventHubs { connection_string_file } => {
@@ -75,7 +75,7 @@ impl Access {
                 let topic_name =
                     named.or(hub).ok_or_else(|| AccessError::NoHub(connection_string_file.clone()))?;
                 let login = Some(Credentials { username: EVENT_HUBS_USER.to_owned(), password });
-                let tls = Some(tls_config(topic.ca_file.as_deref())?);
+                let tls = Some(tls_config(topic)?);
                 Ok(Self { topic: topic_name, brokers: vec![broker], login, tls })
             }
         }
@@ -120,20 +120,26 @@ fn secret_in(key: &'static str, path: &Path) -> Result<String, AccessError> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// TLS that trusts what the system trusts, and the certificates in `ca_file`.
-fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, AccessError> {
-    let extra = match ca_file {
+/// TLS that trusts what the system trusts, and the certificates in `ca_file`; with `ca_only` those alone.
+fn tls_config(topic: &KafkaTopic) -> Result<Arc<ClientConfig>, AccessError> {
+    let named = match &topic.ca_file {
         None => Vec::new(),
         Some(path) => certificates(path)?,
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider))?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let config = if topic.ca_only {
+        let mut roots = RootCertStore::empty();
+        for certificate in named {
+            roots.add(certificate)?;
+        }
+        builder.with_root_certificates(roots)
+    } else {
+        let verifier = Verifier::new_with_extra_roots(named, provider)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {

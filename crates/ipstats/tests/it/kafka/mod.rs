@@ -149,7 +149,7 @@ fn an_event_hub_is_read_with_its_connection_string_over_tls() {
         Front::start("$ConnectionString", |address| format!("Endpoint=sb://{address}/;{connection_string}"));
     broker.create(TOPIC, 2);
     let mut reader = Reader::new(
-        "kind = 'event-hubs'\nconnection_string_file = 'hub.secret'\nca_file = 'ca.pem'\nformat = 'ndjson'",
+        "kind = 'event-hubs'\nconnection_string_file = 'hub.secret'\nca_file = 'ca.pem'\nca_only = true\nformat = 'ndjson'",
     );
     fs::write(reader.site.place.path("ca.pem"), &front.certificate).unwrap();
     fs::write(reader.site.place.path("hub.secret"), "Endpoint=sb://localhost:1/;SharedAccessKey=wrong\n")
