@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::operation::Operation;
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Method, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
@@ -210,10 +210,12 @@ impl Watched {
         }
         let is_told = self.place.is_some();
         match (status, failure) {
-            (Some(status @ 500..), Some(Failure { target, code, detail, is_crowding: true })) => {
+            (Some(status), Some(Failure { target, code, detail, is_crowding: true }))
+                if is_service_error(status) =>
+            {
                 event!(warn, status, code, %target, "{detail}");
             }
-            (Some(status @ 500..), Some(Failure { target, code, detail, .. })) => {
+            (Some(status), Some(Failure { target, code, detail, .. })) if is_service_error(status) => {
                 event!(error, status, code, %target, "{detail}");
             }
             (Some(status), Some(Failure { target, code, detail, .. })) if is_told => {
@@ -227,6 +229,11 @@ impl Watched {
             (None, _) => event!(info, "the client went away before it was answered"),
         }
     }
+}
+
+/// Whether a status reports an error of the service: a client that asks for another operation of Defender causes none.
+fn is_service_error(status: u16) -> bool {
+    status >= 500 && status != StatusCode::NOT_IMPLEMENTED.as_u16()
 }
 
 impl Drop for Watched {
@@ -246,7 +253,6 @@ fn ip_as_sent(uri: &Uri) -> String {
 mod tests {
     use super::*;
     use axum::body::{Body, to_bytes};
-    use axum::http::StatusCode;
     use axum::routing::get;
     use tower::ServiceExt;
 
@@ -274,6 +280,12 @@ mod tests {
         let (status, body) = answer("/endless").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains("took too long"), "{body}");
+    }
+
+    #[test]
+    fn not_implemented_is_not_a_service_error() {
+        let statuses = [404, 429, 500, 501, 503];
+        assert_eq!(statuses.map(is_service_error), [false, false, true, false, true]);
     }
 
     #[test]
