@@ -119,6 +119,7 @@ fn decoded(as_sent: &str) -> Cow<'_, str> {
     percent_decode_str(as_sent).decode_utf8().unwrap_or(as_sent.into())
 }
 
+/// The IP in the path.
 fn ip_in(uri: &Uri) -> Result<CanonicalIp, ApiError> {
     let as_sent = address_in(uri.path()).unwrap_or_default();
     let text = decoded(as_sent);
