@@ -1,6 +1,5 @@
 //! What became of the records of a stream.
 
-use crate::error::StreamError;
 use crate::outcome::{Malformed, NotAConnection};
 use ipstats_model::{Organization, Timestamp};
 use std::fmt;
@@ -83,9 +82,17 @@ impl Tally {
         self.other_tenant = self.other_tenant.into_iter().chain(other.other_tenant).min();
     }
 
-    /// Counts a stream of its own, such as one message of many, that ended with `error`: as one malformed record.
-    pub fn unreadable(&mut self, error: &StreamError) {
-        self.malformed_at(1, Malformed::Stream { reason: error.to_string() });
+    /// Counts `count` records that cannot be decoded for one reason, such as messages of a damaged batch.
+    pub fn undecodable(&mut self, count: u64, reason: String) {
+        if count > 0 {
+            self.malformed += count;
+            self.keep(Issue { line: 1, problem: Malformed::Stream { reason } });
+        }
+    }
+
+    /// Counts a message without a record, such as an empty one.
+    pub fn other_event(&mut self) {
+        self.not_a_connection_for(NotAConnection::OtherEvent);
     }
 
     /// Counts a connection at `at`.

@@ -48,12 +48,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 /// so of them only warnings are wanted. A filter with targets is taken as it is.
 fn directives(level: &str) -> String {
     match level.parse::<LevelFilter>() {
-        // The client of Kafka warns at each attempt; what hinders a source is said once, by us.
-        Ok(level) => format!(
-            "{},rskafka={},ipstats={level}",
-            level.min(LevelFilter::WARN),
-            level.min(LevelFilter::ERROR)
-        ),
+        Ok(level) => format!("{},ipstats={level}", level.min(LevelFilter::WARN)),
         Err(_) => level.to_owned(),
     }
 }
@@ -77,10 +72,10 @@ mod tests {
     #[test]
     fn a_bare_level_is_about_this_program() {
         for (level, expected) in [
-            ("info", "warn,rskafka=error,ipstats=info"),
-            ("debug", "warn,rskafka=error,ipstats=debug"),
-            ("error", "error,rskafka=error,ipstats=error"),
-            ("off", "off,rskafka=off,ipstats=off"),
+            ("info", "warn,ipstats=info"),
+            ("debug", "warn,ipstats=debug"),
+            ("error", "error,ipstats=error"),
+            ("off", "off,ipstats=off"),
             ("debug,fjall=trace", "debug,fjall=trace"),
         ] {
             assert_eq!(directives(level), expected);

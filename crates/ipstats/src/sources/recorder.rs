@@ -92,10 +92,29 @@ impl Recorder {
         self.with_batcher(|this, batcher| batcher.parse(frames, &this.settings, |batch| this.record(batch)))
     }
 
-    /// Counts a log of its own that cannot be read, or not to its end.
+    /// Parses the frames of one message, which ended with `error` if there is one: that is one malformed record. A
+    /// message without a record is another event. `place` names the message.
     #[cfg(feature = "kafka")]
-    pub(super) fn unreadable(&mut self, error: &ipstats_formats::StreamError) -> Result<(), Stopped> {
-        self.read(|_, _, tally| tally.unreadable(error))
+    pub(super) fn take_message(
+        &mut self,
+        frames: &[Frame],
+        error: Option<&ipstats_formats::StreamError>,
+        place: &impl std::fmt::Display,
+    ) -> Result<(), Stopped> {
+        let records_before = self.batcher.tally().records();
+        self.take(frames)?;
+        let has_records = self.batcher.tally().records() > records_before;
+        match error {
+            Some(error) => self.undecodable(1, format!("{place}: {error}")),
+            None if has_records => Ok(()),
+            None => self.read(|_, _, tally| tally.other_event()),
+        }
+    }
+
+    /// Counts records that cannot be decoded.
+    #[cfg(feature = "kafka")]
+    pub(super) fn undecodable(&mut self, count: u64, reason: String) -> Result<(), Stopped> {
+        self.read(|_, _, tally| tally.undecodable(count, reason))
     }
 
     /// Makes everything that was read durable, and adds it to the statistics of the source.

@@ -2,14 +2,10 @@
 //! new secret takes effect without a restart.
 
 use crate::config::{KafkaAccess, KafkaTopic};
-use rskafka::BackoffConfig;
-use rskafka::client::error::Error as KafkaError;
-use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rustls_platform_verifier::Verifier;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -21,18 +17,19 @@ const EVENT_HUBS_USER: &str = "$ConnectionString";
 /// The port of the Kafka endpoint of Event Hubs.
 const EVENT_HUBS_PORT: u16 = 9093;
 
-/// Largest answer of a broker, in bytes; it bounds the memory of a connection.
-const MESSAGE_BYTES_MAX: usize = 64 << 20;
-
-/// How long the client tries by itself before the source says what is wrong.
-const BACKOFF_TIME_MAX: Duration = Duration::from_secs(10);
-
 /// Everything that a connection takes.
 pub(super) struct Access {
     pub(super) topic: String,
-    brokers: Vec<String>,
-    login: Option<Credentials>,
-    tls: Option<Arc<ClientConfig>>,
+    /// `host:port` each.
+    pub(super) brokers: Vec<String>,
+    pub(super) login: Option<Login>,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
+
+/// A user of SASL PLAIN.
+pub(super) struct Login {
+    pub(super) username: String,
+    pub(super) password: String,
 }
 
 /// Why no connection can be tried.
@@ -58,7 +55,7 @@ impl Access {
             KafkaAccess::Brokers { brokers, tls, login } => {
                 let login = match login {
                     None => None,
-                    Some((username, file)) => Some(Credentials {
+                    Some((username, file)) => Some(Login {
                         username: username.clone(),
                         password: secret_in("password_file", file)?,
                     }),
@@ -74,26 +71,11 @@ impl Access {
                 })?;
                 let topic_name =
                     named.or(hub).ok_or_else(|| AccessError::NoHub(connection_string_file.clone()))?;
-                let login = Some(Credentials { username: EVENT_HUBS_USER.to_owned(), password });
+                let login = Some(Login { username: EVENT_HUBS_USER.to_owned(), password });
                 let tls = Some(tls_config(topic)?);
                 Ok(Self { topic: topic_name, brokers: vec![broker], login, tls })
             }
         }
-    }
-
-    pub(super) async fn connect(self) -> Result<Client, KafkaError> {
-        let backoff = BackoffConfig { deadline: Some(BACKOFF_TIME_MAX), ..BackoffConfig::default() };
-        let mut builder = ClientBuilder::new(self.brokers)
-            .client_id("ipstats")
-            .max_message_size(MESSAGE_BYTES_MAX)
-            .backoff_config(backoff);
-        if let Some(login) = self.login {
-            builder = builder.sasl_config(SaslConfig::Plain(login));
-        }
-        if let Some(tls) = self.tls {
-            builder = builder.tls_config(tls);
-        }
-        builder.build().await
     }
 }
 

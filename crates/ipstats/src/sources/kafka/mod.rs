@@ -3,80 +3,77 @@
 //! No consumer group: the offset of each partition is a checkpoint in the store, next to the data. One service reads a
 //! topic whole; a second one that reads it too changes nothing, because the state is a join.
 //!
-//! One task a partition fetches ahead, within a bound; the source's thread parses, records, and writes checkpoints.
-//! Whatever goes wrong with the cluster ends the session, and another one begins at the checkpoints.
+//! One task lists the partitions, and one task a partition fetches ahead, within a bound, over a connection of its own.
+//! They share nothing but that bound, so a partition that cannot be read holds up no other one. The source's thread
+//! parses, records, and writes checkpoints. The client is ours: `wire` and `messages` are the protocol, `batches` what
+//! an answer holds (ARCHITECTURE.md says why).
 
 mod access;
+mod batches;
+mod compression;
+mod connection;
+mod messages;
 mod partition;
+mod session;
+mod wire;
 
-use super::account::Backlog;
 use super::recorder::{Recorder, Stopped};
 use crate::config::KafkaTopic;
-use access::{Access, AccessError};
+use access::AccessError;
+use batches::{Message, MessageContent, Messages};
+use connection::KafkaError;
 use ipstats_formats::{FormatChoice, Framer};
-use partition::{Fetched, Partition};
-use rskafka::client::Client;
-use rskafka::client::error::Error as KafkaError;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use partition::Event;
+use session::Session;
+use std::convert::Infallible;
+use std::fmt;
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-/// Pause before another session.
+/// Pause before what failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
-/// Longest wait for the cluster's word on which partitions there are.
-const METADATA_TIME_MAX: Duration = Duration::from_secs(20);
-
-/// How often new partitions are looked for.
-const PARTITIONS_PERIOD: Duration = Duration::from_mins(1);
-
 /// How long to wait for records before looking whether to stop.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Answers of partitions that wait to be recorded; each of [`partition::FETCH_BYTES_MAX`] at most.
-const WAITING_MAX: usize = 4;
+const EVENT_WAIT: Duration = Duration::from_millis(500);
 
 /// Bytes of records after which checkpoints are written although more is waiting.
 const SAVE_BYTES: usize = 16 << 20;
 
-/// Why a session ended.
+/// Why a topic or a partition cannot be read now.
 #[derive(Debug, thiserror::Error)]
-enum SessionError {
+enum ReadError {
     #[error(transparent)]
     Access(#[from] AccessError),
-    #[error("the broker did not answer within {} seconds", METADATA_TIME_MAX.as_secs())]
-    Timeout,
-    #[error("{0}")]
+    #[error(transparent)]
     Kafka(#[from] KafkaError),
-    #[error("there is no topic {topic:?} on the broker")]
-    NoTopic { topic: String },
-    #[error("the tasks of the partitions ended")]
-    TasksEnded,
+    #[error("the record batch at offset {offset} is larger than the broker sends")]
+    BatchTooLarge { offset: i64 },
+    #[error("the topic is now {topic:?}")]
+    OtherTopic { topic: String },
+    #[error("a task of the source failed; the log has the reason")]
+    TaskFailed,
 }
 
 /// Why a session was left.
 enum Left {
     Stopped,
-    Failed(SessionError),
+    Failed(ReadError),
 }
 
-/// Reads a topic until the recorder is told to stop.
+/// Reads a topic until the recorder is stopped.
 pub(super) fn consume(topic: &KafkaTopic, format: FormatChoice, recorder: Recorder) {
     let runtime = match Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return recorder.trouble(&format!("no threads can be started: {error}")),
     };
     let mut consumer = Consumer { topic, format, recorder, runtime };
-    while let Err(Left::Failed(error)) = consumer.read_on() {
+    while let Err(Left::Failed(error)) = consumer.read() {
         consumer.recorder.trouble(&crate::telemetry::chain(&error));
         if consumer.recorder.wait(RETRY_PAUSE).is_err() {
             break;
         }
     }
-    // Nothing of a fetch that is under way is needed any more.
+    // No fetch in progress is needed any more.
     consumer.runtime.shutdown_background();
 }
 
@@ -88,184 +85,90 @@ struct Consumer<'a> {
 }
 
 impl Consumer<'_> {
-    /// Reads on from the checkpoints until something goes wrong.
-    fn read_on(&mut self) -> Result<std::convert::Infallible, Left> {
-        let access = Access::of(self.topic)?;
-        let topic = access.topic.clone();
-        let client = Arc::new(self.wait_for(access.connect())?);
-        let mut session = Session::new(client, topic, self.topic.begin);
-        let mut looked_at = None;
+    /// Reads from the checkpoints on, until the source is stopped or its topic is another one.
+    fn read(&mut self) -> Result<Infallible, Left> {
+        let mut session = Session::start(self.topic, self.runtime.handle());
         loop {
-            if looked_at.is_none_or(|at: Instant| at.elapsed() >= PARTITIONS_PERIOD) {
-                let partitions =
-                    self.wait_for(partitions(Arc::clone(&session.client), session.topic.clone()))?;
-                session.begin_new(&partitions, &mut self.recorder, &self.runtime)?;
-                looked_at = Some(Instant::now());
-            }
-            self.take_what_is_there(&mut session)?;
+            self.take_events(&mut session)?;
             self.recorder.flush()?;
             self.recorder.set_checkpoints(&session.new_checkpoints())?;
             self.recorder.set_backlog(session.backlog());
-            self.recorder.recovered();
+            match session.failures() {
+                Some(failures) => self.recorder.trouble(&failures),
+                None if session.has_answers() => self.recorder.recovered(),
+                None => {}
+            }
+            session.warn_of_waiting(self.recorder.name());
             if self.recorder.is_stopped() {
                 return Err(Left::Stopped);
             }
         }
     }
 
-    /// Takes answers of partitions until none is waiting, or there is enough to be recorded.
-    fn take_what_is_there(&mut self, session: &mut Session) -> Result<(), Left> {
-        let mut bytes = 0;
-        let mut patience = PATIENCE;
+    /// Takes events until none is waiting, or there is enough to be recorded.
+    fn take_events(&mut self, session: &mut Session) -> Result<(), Left> {
+        let (mut bytes, mut wait) = (0, EVENT_WAIT);
         while bytes < SAVE_BYTES {
             let next =
-                self.runtime.block_on(async { tokio::time::timeout(patience, session.fetched.recv()).await });
-            let fetched = match next {
-                Err(_) => break,
-                Ok(None) => return Err(SessionError::TasksEnded.into()),
-                Ok(Some(fetched)) => fetched?,
-            };
-            for value in &fetched.values {
-                bytes += value.len();
-                self.take(value)?;
+                self.runtime.block_on(async { tokio::time::timeout(wait, session.next_event()).await });
+            let Ok((partition, event)) = next else { break };
+            match event? {
+                Event::Partitions { topic, numbers } => {
+                    session.set_partitions(topic, &numbers, &mut self.recorder)?;
+                }
+                Event::Progress(progress) => session.note_progress(partition, progress),
+                Event::Messages { messages, next, permit } => {
+                    bytes += messages.size();
+                    self.take(session, partition.unwrap_or_default(), &messages)?;
+                    session.note_taken(partition, next);
+                    drop(permit);
+                }
+                Event::Failed(error) => session.note_failure(partition, &error),
             }
-            session.note(&fetched);
-            patience = Duration::ZERO;
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, session: &mut Session, partition: i32, messages: &Messages) -> Result<(), Stopped> {
+        for Message { offset, content } in messages.iter() {
+            let place = Place { partition, offset };
+            match content {
+                MessageContent::Value(value) => self.take_value(value.unwrap_or_default(), &place)?,
+                MessageContent::Malformed(count, error) => {
+                    if session.is_first_malformed(partition) {
+                        let source = self.recorder.name();
+                        tracing::warn!(source, count, "malformed at {place}: {error}");
+                    }
+                    self.recorder.undecodable(count, format!("{place}: {error}"))?;
+                }
+            }
         }
         Ok(())
     }
 
     /// Parses one message: a log of its own, of one record or many.
-    fn take(&mut self, value: &[u8]) -> Result<(), Stopped> {
+    fn take_value(&mut self, value: &[u8], place: &Place) -> Result<(), Stopped> {
         let mut framer = Framer::of_source(self.format, self.recorder.settings());
         let mut whole = Vec::new();
         let read = framer.feed(value, &mut whole).and_then(|()| framer.finish(&mut whole));
-        self.recorder.take(&whole)?;
-        if let Err(error) = read {
-            self.recorder.unreadable(&error)?;
-        }
-        Ok(())
-    }
-
-    fn wait_for<T, E: Into<SessionError>>(
-        &self,
-        answer: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, SessionError> {
-        self.runtime.block_on(async {
-            match tokio::time::timeout(METADATA_TIME_MAX, answer).await {
-                Ok(answer) => answer.map_err(Into::into),
-                Err(_) => Err(SessionError::Timeout),
-            }
-        })
+        self.recorder.take_message(&whole, read.err().as_ref(), place)
     }
 }
 
-/// The partitions of a topic; none if there is no such topic.
-async fn partitions(client: Arc<Client>, topic: String) -> Result<Vec<i32>, SessionError> {
-    let topics = client.list_topics().await?;
-    let found = topics.into_iter().find(|found| found.name == topic);
-    match found {
-        Some(found) if !found.partitions.is_empty() => Ok(found.partitions.into_iter().collect()),
-        _ => Err(SessionError::NoTopic { topic }),
+/// Where a message is in its topic.
+struct Place {
+    partition: i32,
+    offset: i64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "partition {}, offset {}", self.partition, self.offset)
     }
 }
 
-/// A connection to the cluster, and the partitions that are read over it.
-struct Session {
-    client: Arc<Client>,
-    topic: String,
-    begin: crate::config::Begin,
-    tasks: JoinSet<()>,
-    sender: mpsc::Sender<Result<Fetched, KafkaError>>,
-    fetched: mpsc::Receiver<Result<Fetched, KafkaError>>,
-    /// For each partition that is read, the offset of the next record, and whether that is in its checkpoint.
-    next: HashMap<i32, (i64, bool)>,
-    /// For each partition, how many records are behind that.
-    left: HashMap<i32, u64>,
-}
-
-impl Session {
-    fn new(client: Arc<Client>, topic: String, begin: crate::config::Begin) -> Self {
-        let (sender, fetched) = mpsc::channel(WAITING_MAX);
-        Self {
-            client,
-            topic,
-            begin,
-            tasks: JoinSet::new(),
-            sender,
-            fetched,
-            next: HashMap::new(),
-            left: HashMap::new(),
-        }
-    }
-
-    /// Starts to read the partitions that are not read yet.
-    fn begin_new(
-        &mut self,
-        partitions: &[i32],
-        recorder: &mut Recorder,
-        runtime: &Runtime,
-    ) -> Result<(), Stopped> {
-        if partitions.iter().all(|partition| self.next.contains_key(partition)) {
-            return Ok(());
-        }
-        let kept: HashMap<String, Vec<u8>> = recorder.checkpoints()?.into_iter().collect();
-        for number in partitions {
-            if self.next.contains_key(number) {
-                continue;
-            }
-            let offset = kept.get(&self.checkpoint_name(*number)).and_then(|bytes| offset_in(bytes));
-            self.next.insert(*number, (offset.unwrap_or(-1), true));
-            let partition = Partition {
-                client: Arc::clone(&self.client),
-                topic: self.topic.clone(),
-                number: *number,
-                offset,
-                begin: self.begin,
-            };
-            self.tasks.spawn_on(partition.read(self.sender.clone()), runtime.handle());
-        }
-        Ok(())
-    }
-
-    /// Everything before `fetched.next` was taken.
-    fn note(&mut self, fetched: &Fetched) {
-        let next = self.next.entry(fetched.partition).or_insert((fetched.next, false));
-        if next.0 != fetched.next {
-            *next = (fetched.next, false);
-        }
-        let left = fetched.end.saturating_sub(fetched.next);
-        self.left.insert(fetched.partition, u64::try_from(left).unwrap_or_default());
-    }
-
-    /// What the broker has and was not recorded yet.
-    fn backlog(&self) -> Backlog {
-        Backlog::Records(self.left.values().sum())
-    }
-
-    /// The checkpoints that are news. What is before them must be durable.
-    fn new_checkpoints(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
-        let mut checkpoints = Vec::new();
-        let topic = &self.topic;
-        for (partition, (offset, is_saved)) in &mut self.next {
-            if !*is_saved {
-                checkpoints.push((format!("{topic}/{partition}"), Some(offset.to_string().into_bytes())));
-                *is_saved = true;
-            }
-        }
-        checkpoints
-    }
-
-    fn checkpoint_name(&self, partition: i32) -> String {
-        format!("{}/{partition}", self.topic)
-    }
-}
-
-fn offset_in(checkpoint: &[u8]) -> Option<i64> {
-    std::str::from_utf8(checkpoint).ok()?.parse().ok()
-}
-
-impl<E: Into<SessionError>> From<E> for Left {
+impl<E: Into<ReadError>> From<E> for Left {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
