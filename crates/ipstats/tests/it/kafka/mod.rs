@@ -1,7 +1,10 @@
 //! Topics of a broker that nobody here wrote, read by the real service.
 
 mod broker;
+mod cases;
 mod front;
+mod record_batch;
+mod stub;
 
 use crate::cli::model::{Connection, Model};
 use crate::service::Service;
@@ -60,6 +63,20 @@ impl Reader {
             if several == 1 { text } else { format!("[{}]", text.trim_end().replace('\n', ",")) }
         };
         (0..count).map(message).collect()
+    }
+
+    /// New connections, one record each.
+    fn records(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let record = |_| {
+            let number = u32::try_from(self.sent.connections.len()).unwrap();
+            let ip = IpAddr::from([198, 51, 100, (number % 20) as u8]);
+            let one =
+                Model { connections: vec![(format!("host-{number}"), ip, NOW - i64::from(number) * 5)] };
+            let text = log(&one);
+            self.sent.connections.extend(one.connections);
+            text.into_bytes()
+        };
+        (0..count).map(record).collect()
     }
 
     fn settle(&self, service: &Service) {
