@@ -75,7 +75,13 @@ fn only_http_and_the_answer_describe_themselves() {
 #[test]
 fn only_borders_speak_tls_and_clients_know_its_errors() {
     only(
-        &["http/", "client/error.rs", "limit/shared/server.rs", "sources/kafka/access.rs"],
+        &[
+            "http/",
+            "client/error.rs",
+            "limit/shared/server.rs",
+            "sources/kafka/access.rs",
+            "sources/kafka/connection.rs",
+        ],
         &["tokio_rustls"],
     );
 }

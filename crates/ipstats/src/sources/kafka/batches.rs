@@ -81,7 +81,7 @@ impl<'a> Batches<'a> {
             // A damaged batch does not say for sure where it ends; the next one does.
             let last = batches.batches.last_mut();
             if let Some(last) = last.filter(|last| last.is_damaged()) {
-                last.end = last.end.min(batch.base.max(last.base + 1));
+                last.end = last.end.min(batch.base.max(last.base.saturating_add(1)));
             }
             batches.batches.push(batch);
         }

@@ -128,8 +128,11 @@ impl Partition {
         high_watermark: i64,
     ) -> Result<i64, Left> {
         for batch in &batches.batches {
-            let end =
-                if batch.is_damaged() { batch.end.min(high_watermark.max(next + 1)) } else { batch.end };
+            let end = if batch.is_damaged() {
+                batch.end.min(high_watermark.max(next.saturating_add(1)))
+            } else {
+                batch.end
+            };
             if end <= next {
                 continue;
             }

@@ -244,7 +244,8 @@ impl Session {
 impl State {
     /// Records that the broker has and that were not taken yet.
     fn left(&self) -> u64 {
-        let left = self.progress.zip(self.next).map(|(progress, next)| progress.high_watermark - next);
+        let left =
+            self.progress.zip(self.next).map(|(progress, next)| progress.high_watermark.saturating_sub(next));
         left.and_then(|left| u64::try_from(left).ok()).unwrap_or_default()
     }
 }
