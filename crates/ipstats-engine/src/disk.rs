@@ -18,6 +18,7 @@
 
 mod error;
 mod manifest;
+mod unfinished;
 
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
@@ -31,6 +32,7 @@ use strum::VariantArray;
 
 pub(crate) use error::DiskError;
 pub(crate) use fjall::Slice;
+pub(crate) use unfinished::is_unfinished;
 
 /// Which of an IP's two tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]

@@ -3,7 +3,7 @@
 use crate::contacts::IpHasher;
 use crate::core::Core;
 use crate::devices::Devices;
-use crate::disk::Disk;
+use crate::disk::{self, Disk, DiskError, DiskMemory};
 use crate::error::{OpenError, ReadError, RecordError, StoreError};
 use crate::folder::{DataFolder, FolderError};
 use crate::heads::Heads;
@@ -66,7 +66,7 @@ impl Engine {
         let memory = MemoryPlan::of(options);
         let (watermark, known_durable) =
             Watermark::open(folder.path()).map_err(io_failed("cannot open its journal watermark"))?;
-        let disk = Disk::open(&folder.store(), memory.disk).map_err(|error| store_failed(error.into()))?;
+        let disk = open_disk(&folder, memory.disk, known_durable)?;
         let flushed = disk.flushed().map_err(|error| store_failed(error.into()))?;
         let hasher = IpHasher::new();
         let recovered = recovery::recover(&disk, flushed, known_durable, &hasher).map_err(store_failed)?;
@@ -260,6 +260,17 @@ impl Engine {
     pub fn close(self) -> Result<(), RecordError> {
         self.flush()
     }
+}
+
+/// Opens the store, and makes it first where there is none. `known_durable` is the last batch known to have been durable.
+fn open_disk(folder: &DataFolder, memory: DiskMemory, known_durable: u64) -> Result<Disk, OpenError> {
+    let failed = |error: DiskError| OpenError::store(folder.path(), error.into());
+    // Earlier programs made the store in its place: a kill left one that fjall neither opens nor makes again.
+    if known_durable == 0 && disk::is_unfinished(&folder.store()).map_err(|error| failed(error.into()))? {
+        folder.retract_store()?;
+    }
+    folder.create_store(|new_store| Disk::open(new_store, memory).map(drop).map_err(failed))?;
+    Disk::open(&folder.store(), memory).map_err(failed)
 }
 
 fn accept_loss(path: &Path, recovered: &Recovered, options: &Options) -> Result<(), OpenError> {

@@ -1,4 +1,7 @@
-//! The data folder: its format version and the lock against a second process.
+//! The data folder: its format version, the lock against a second process, and the creation of its store.
+//!
+//! Architecture Invariant: `store` appears whole. It is made as `store.new` and renamed, and only an opened `store` takes
+//! records. So `store.new` never holds an acknowledged record, and removing it loses none.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,6 +13,7 @@ const FORMAT_VERSION: u32 = 1;
 const LOCK_FILE: &str = "LOCK";
 const VERSION_FILE: &str = "format-version";
 const STORE_FOLDER: &str = "store";
+const NEW_STORE_FOLDER: &str = "store.new";
 
 /// An open data folder. Dropping it releases the lock.
 #[derive(Debug)]
@@ -69,7 +73,7 @@ impl DataFolder {
     /// Opens or creates the folder, takes its lock and checks its version.
     pub(crate) fn open(path: &Path) -> Result<Self, FolderError> {
         let failed = |action| move |reason| FolderError::Io { folder: path.to_owned(), action, reason };
-        fs::create_dir_all(path).map_err(failed("cannot create it"))?;
+        create_folders(path).map_err(failed("cannot create it"))?;
         let lock = take_lock(path, &failed)?;
         check_version(path, &failed)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -82,6 +86,58 @@ impl DataFolder {
     /// Where the database lies.
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join(STORE_FOLDER)
+    }
+
+    /// Makes the store with `create` where there is none. A killed creation starts again from nothing.
+    pub(crate) fn create_store<E: From<FolderError>>(
+        &self,
+        create: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |action| move |reason| FolderError::Io { folder: self.path.clone(), action, reason };
+        let new_store = self.path.join(NEW_STORE_FOLDER);
+        remove_folder(&new_store).map_err(failed("cannot remove `store.new`, left by a killed creation"))?;
+        if fs::exists(self.store()).map_err(failed("cannot read it"))? {
+            return Ok(());
+        }
+        create(&new_store)?;
+        let publish = || {
+            sync(&new_store)?;
+            fs::rename(&new_store, self.store())?;
+            sync(&self.path)
+        };
+        Ok(publish().map_err(failed("cannot rename `store.new` to `store`"))?)
+    }
+
+    /// Takes a store without records out of the way, so that [`create_store`](Self::create_store) makes it again.
+    pub(crate) fn retract_store(&self) -> Result<(), FolderError> {
+        let retract = || {
+            remove_folder(&self.path.join(NEW_STORE_FOLDER))?;
+            fs::rename(self.store(), self.path.join(NEW_STORE_FOLDER))?;
+            sync(&self.path)
+        };
+        let action = "cannot rename the unfinished `store` to `store.new`";
+        retract().map_err(|reason| FolderError::Io { folder: self.path.clone(), action, reason })
+    }
+}
+
+/// Creates the folder and those above it. All of them survive a power failure.
+fn create_folders(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    fs::create_dir_all(path)?;
+    for folder in missing.iter().filter_map(|folder| folder.parent()) {
+        sync(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+    }
+    Ok(())
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 
@@ -144,7 +200,7 @@ fn write_version(folder: &Path, path: &Path) -> io::Result<()> {
     writeln!(file, "{FORMAT_VERSION}")?;
     file.sync_all()?;
     fs::rename(whole, path)?;
-    File::open(folder)?.sync_all()
+    sync(folder)
 }
 
 #[cfg(test)]
@@ -170,6 +226,33 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         fs::create_dir(scratch.path().join(STORE_FOLDER)).unwrap();
         assert!(matches!(DataFolder::open(scratch.path()), Err(FolderError::NoVersion { .. })));
+    }
+
+    #[test]
+    fn killed_creation_starts_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(scratch.path()).unwrap();
+        let create = |file: &'static str| {
+            move |store: &Path| {
+                fs::create_dir(store).unwrap();
+                fs::write(store.join(file), "").unwrap();
+                if file == "killed" {
+                    Err(FolderError::NoVersion { folder: store.to_owned() })
+                } else {
+                    Ok(())
+                }
+            }
+        };
+        folder.create_store(create("killed")).unwrap_err();
+        assert!(!folder.store().exists());
+        folder.create_store(create("whole")).unwrap();
+        folder.create_store(create("killed")).unwrap();
+        let files: Vec<_> =
+            fs::read_dir(folder.store()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, ["whole"]);
+        folder.retract_store().unwrap();
+        folder.create_store(create("again")).unwrap();
+        assert!(folder.store().join("again").exists() && !scratch.path().join(NEW_STORE_FOLDER).exists());
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod issued;
 mod kafka;
 mod kill;
 mod kill_serve;
+#[cfg(target_os = "linux")]
+mod killed;
 mod leases;
 mod listen;
 mod logs;

@@ -17,13 +17,14 @@ use std::process::ExitCode;
 /// Runs the command.
 pub(super) fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.store.place.flags())?;
-    let organization = config.organization(args.store.organization.as_deref())?;
+    // Before the organization: a first start keeps it in the data folder, so a misspelled folder has none.
     if config.store == StoreBackend::Embedded && !config.data_dir.is_dir() {
         bail!(
             "there is no data folder {}: import logs first, or name it with --data-dir, or ask a service with --server",
             config.data_dir.display()
         );
     }
+    let organization = config.organization(args.store.organization.as_deref())?;
     let clock = args.store.clock.clock();
     let store = Store::open(&config, &clock).map_err(with_way_out)?;
     if let Err(behind) = check_clock(&clock, store.newest_event_here()?) {

@@ -142,3 +142,13 @@ fn a_folder_in_use_says_who_can_be_asked() {
     drop(folder);
     assert_eq!(stats(&place, &["10.0.0.1"]).code, Some(0));
 }
+
+/// Without a configuration the organization is kept in the data folder: a misspelled folder has none.
+#[test]
+fn missing_folder_is_named_before_organization() {
+    let place = Place::new();
+    place.file("ipstats.toml", "");
+    let done = place.run(&["stats", "192.0.2.1", "--data-dir", "misspelled"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.err.contains("there is no data folder misspelled"), "{done:?}");
+}
