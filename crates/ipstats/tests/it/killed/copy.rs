@@ -4,7 +4,7 @@ use super::{Kills, connections, ips, remove, spread};
 use crate::site::{AS_OF, Site, expected, log};
 
 const COPY: [&str; 7] = ["copy", "--from", "source", "--to", "data", "--as-of", AS_OF];
-const KILLS: u64 = 60;
+const KILLS: u64 = 40;
 
 /// Kills copies at their changes to `watched`; afterwards both folders open and the copy completes.
 fn assert_copy_survives(watched: &str) {

@@ -9,8 +9,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-const KILLS: u64 = 60;
-const FIRST_START_KILLS: u64 = 80;
+const KILLS: u64 = 30;
+const FIRST_START_KILLS: u64 = 40;
 
 /// A service that may be killed at any time: its address when it lived to print it.
 struct Mortal {
