@@ -4,10 +4,12 @@
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ipstats_formats::netflow::Datagrams;
 use ipstats_formats::{Format, FormatChoice, Frame, Framer, Limits, RecordReader, Settings, Tally};
 use ipstats_model::Batch;
 use std::fmt::Write;
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const ROWS: u64 = 100_000;
@@ -469,9 +471,102 @@ fn in_envelope(record: &str) -> String {
     .to_string()
 }
 
+/// Flows in one datagram of NetFlow: as many as fit 1,400 bytes.
+const FLOWS_IN_DATAGRAM: usize = 24;
+
+/// Elements and lengths of a flow as routers export it: counters, end, interfaces and autonomous systems are beside what is read.
+const FLOW_FIELDS: [(u16, u16); 18] = [
+    (1, 4),
+    (2, 4),
+    (4, 1),
+    (5, 1),
+    (6, 1),
+    (7, 2),
+    (8, 4),
+    (9, 1),
+    (10, 4),
+    (11, 2),
+    (12, 4),
+    (13, 1),
+    (14, 4),
+    (15, 4),
+    (16, 4),
+    (17, 4),
+    (21, 4),
+    (22, 4),
+];
+
+fn set(id: u16, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
+    [&id.to_be_bytes(), &length.to_be_bytes(), content].concat()
+}
+
+/// A datagram of version 9, exported 100 s after the exporter started.
+fn version_9(sets: &[u8]) -> Vec<u8> {
+    let header = [100_000_u32, 1_793_527_200, 1, 77].map(u32::to_be_bytes).concat();
+    [&[0, 9, 0, 1][..], &header, sets].concat()
+}
+
+fn flow_template() -> Vec<u8> {
+    let fields = FLOW_FIELDS.iter().flat_map(|(element, length)| [*element, *length]);
+    let numbers = [256, 18].into_iter().chain(fields).flat_map(u16::to_be_bytes);
+    version_9(&set(0, &numbers.collect::<Vec<_>>()))
+}
+
+fn flow(row: &Row) -> Vec<u8> {
+    let [_, _, _, _, number @ ..] = row.number.to_be_bytes();
+    let flags = if row.state == "S0" { 0x02 } else { 0x1b };
+    let port = (50_000 + (row.number % 10_000) as u16).to_be_bytes();
+    [
+        &number,
+        &number,
+        &[6, 0, flags][..],
+        &port,
+        &row.originator,
+        &[24],
+        &number,
+        &443_u16.to_be_bytes(),
+        &row.responder,
+        &[24],
+        &number,
+        &number,
+        &number,
+        &number,
+        &90_000_u32.to_be_bytes(),
+        &69_500_u32.to_be_bytes(),
+    ]
+    .concat()
+}
+
+fn netflow(criterion: &mut Criterion<CpuTime>) {
+    let rows: Vec<Row> = rows().collect();
+    let datagrams: Vec<Vec<u8>> = rows
+        .chunks(FLOWS_IN_DATAGRAM)
+        .map(|rows| version_9(&set(256, &rows.iter().flat_map(flow).collect::<Vec<_>>())))
+        .collect();
+    let (settings, exporter) = (Settings::default(), SocketAddr::from(([192, 0, 2, 1], 2055)));
+    let (mut reader, mut batch) = (Datagrams::new(), Batch::new());
+    reader.parse(exporter, &flow_template(), &settings, &mut batch, &mut Tally::default());
+    let mut group = criterion.benchmark_group("netflow");
+    group.throughput(Throughput::Elements(ROWS)).sample_size(20);
+    group.bench_function("parse version 9 of 53 bytes", |bencher| {
+        bencher.iter(|| {
+            let mut tally = Tally::default();
+            for datagrams in datagrams.chunks(100) {
+                batch.clear();
+                for datagram in datagrams {
+                    reader.parse(exporter, datagram, &settings, &mut batch, &mut tally);
+                }
+            }
+            assert_eq!((tally.records(), tally.malformed()), (ROWS, 0));
+            tally
+        });
+    });
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = parse, records
+    targets = parse, records, netflow
 }
 criterion_main!(benches);
