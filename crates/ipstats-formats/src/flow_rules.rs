@@ -196,6 +196,11 @@ impl TcpFlags {
         Self(bits & Self::FLAGS)
     }
 
+    /// The flags that either has.
+    pub(crate) const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     const fn are_empty(self) -> bool {
         self.0 == 0
     }

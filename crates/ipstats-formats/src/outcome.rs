@@ -1,5 +1,6 @@
 //! Why a record is not a connection, or is malformed.
 
+use crate::netflow::DatagramError;
 use ipstats_model::DeviceNameError;
 use ipstats_model::limits::DEVICE_NAME_BYTES_MAX;
 use std::fmt;
@@ -80,6 +81,9 @@ pub enum Malformed {
         /// Columns of the row.
         found: usize,
     },
+    /// A datagram of NetFlow or IPFIX, or a part of it, that cannot be read.
+    #[error("{0}")]
+    Datagram(DatagramError),
     /// A flow began so long after its exporter was started, and when that was is not known.
     #[error(
         "the flow start counts from the start of the exporter, which has not said when that was: let it send \

@@ -1,44 +1,57 @@
-//! What the three versions say in their own fields, as one record: information elements of IANA's registry.
+//! A flow record of any version: what its fields show of a connection.
 
-use crate::fields::time;
+use super::cursor::{Cursor, number};
+use super::element::Element;
+use super::start::{FlowTimes, Moment, Unit};
 use crate::flow_rules::TcpFlags;
-use crate::outcome::Malformed;
-use ipstats_model::{CanonicalIp, Timestamp};
-use netflow_parser::static_versions::v5;
-use netflow_parser::variable_versions::field_types;
-use netflow_parser::variable_versions::field_value::DurationValue;
-use netflow_parser::variable_versions::ipfix::lookup::{
-    IANAIPFixField, IPFixField, ReverseInformationElement, YafIPFixField,
-};
-use netflow_parser::{DataNumber, FieldValue, IpfixFieldPair, V9FieldPair};
+use crate::outcome::{Malformed, NotAConnection};
+use crate::reader::Rejected;
+use ipstats_model::CanonicalIp;
 use std::net::IpAddr;
 
-/// A flow record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A flow record. Where a template has an element more than once, the first value counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    pub(super) source: Option<CanonicalIp>,
-    pub(super) destination: Option<CanonicalIp>,
+    pub(super) source: Address,
+    pub(super) destination: Address,
     pub(super) source_port: Option<u16>,
     pub(super) destination_port: Option<u16>,
     pub(super) source_mac: Option<[u8; 6]>,
     pub(super) protocol: Option<u8>,
-    /// `icmpTypeIPv4`, `icmpTypeIPv6`, or the upper byte of `icmpTypeCodeIPv4` and `icmpTypeCodeIPv6`.
     pub(super) icmp_type: Option<u8>,
     /// Flags of all packets, of which any had them.
     pub(super) flags: Option<TcpFlags>,
     /// Flags of the first packet.
-    pub(super) initial_flags: Option<TcpFlags>,
-    /// Packets went both ways in this one record (RFC 5103).
+    pub(super) first_flags: Option<TcpFlags>,
+    /// Flags of all packets but the first.
+    pub(super) further_flags: Option<TcpFlags>,
+    /// Packets or octets of one direction are counted.
+    pub(super) has_one_way_count: bool,
+    /// Packets of both directions are in this one record (RFC 5103).
     pub(super) is_biflow: bool,
-    /// Packets of the other direction.
-    pub(super) reverse_packets: Option<u64>,
+    /// Packets, or octets, of the reverse direction.
+    pub(super) reverse_count: Option<u64>,
     /// 1: the source is the initiator, 2: the destination is.
     pub(super) biflow_direction: Option<u64>,
     /// The exporter tracks connections, and its source is the initiator.
     pub(super) names_initiator: bool,
+    pub(super) responder_packets: Option<u64>,
     pub(super) firewall_event: Option<FirewallEvent>,
-    /// Read through [`start`](Self::start).
-    pub(super) began: Start,
+    /// A translation of addresses was made or ended.
+    pub(super) nat_event: Option<u64>,
+    pub(super) times: FlowTimes,
+}
+
+/// An address of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Address {
+    #[default]
+    Absent,
+    /// `0.0.0.0` or `::`.
+    Unspecified,
+    /// A field of another length than addresses have, in bytes.
+    Invalid(usize),
+    Ip(CanonicalIp),
 }
 
 /// What a firewall did with a flow.
@@ -48,229 +61,149 @@ pub(super) enum FirewallEvent {
     Other,
 }
 
-/// When the flow began, in the ways there are of saying it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Start {
-    /// Seconds since 1970.
-    seconds: Option<u64>,
-    /// Milliseconds since the exporter was started.
-    uptime_millis: Option<u32>,
-    /// When the exporter was started, in milliseconds since 1970.
-    started_millis: Option<u64>,
-    /// Microseconds before the export.
-    before_export_micros: Option<u64>,
-}
-
-/// The clock of an exporter, as a packet's header shows it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    /// Seconds since 1970.
-    pub(super) exported: u32,
-    /// The rest of it, where the header says.
-    pub(super) exported_nanos: u32,
-    /// Milliseconds since the exporter was started, at the same moment.
-    pub(super) uptime_millis: Option<u32>,
-    /// When the exporter was started, in milliseconds since 1970, where it said so for all records.
-    pub(super) started_millis: Option<u64>,
-}
-
-/// Seconds from 1900, where NTP starts to count, to 1970.
-const NTP_TO_UNIX_SECONDS: u64 = 2_208_988_800;
+/// Length of a flow of version 5, in bytes.
+pub(super) const V5_FLOW_BYTES: usize = 48;
 
 impl Record {
-    pub(super) fn of_v5(flow: &v5::FlowSet) -> Self {
-        Self {
-            source: Some(IpAddr::from(flow.src_addr).into()),
-            destination: Some(IpAddr::from(flow.dst_addr).into()),
-            source_port: Some(flow.src_port),
-            destination_port: Some(flow.dst_port),
-            protocol: Some(flow.protocol_number),
-            flags: Some(TcpFlags::from_bits(u16::from(flow.tcp_flags))),
-            began: Start { uptime_millis: Some(flow.first), ..Start::default() },
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn of_v9(fields: &[V9FieldPair]) -> Self {
+    /// Reads a flow of version 5.
+    pub(super) fn from_v5(flow: &[u8; V5_FLOW_BYTES]) -> Self {
         let mut record = Self::default();
-        for (field, value) in fields {
-            record.take(u16::from(*field), value);
+        let mut rest = Cursor::new(flow);
+        // Elements with their lengths, in the order of the format.
+        for (element, length) in [
+            (Element::SourceAddress, 4),
+            (Element::DestinationAddress, 4),
+            // The next hop, two interfaces.
+            (Element::Skipped, 8),
+            (Element::OneWayCount, 4),
+            (Element::OneWayCount, 4),
+            (Element::StartUptime, 4),
+            (Element::EndUptime, 4),
+            (Element::SourcePort, 2),
+            (Element::DestinationPort, 2),
+            (Element::Skipped, 1),
+            (Element::TcpFlags, 1),
+            (Element::Protocol, 1),
+        ] {
+            record.take(element, rest.take(length).unwrap_or_default());
         }
         record
     }
 
-    pub(super) fn of_ipfix(fields: &[IpfixFieldPair]) -> Self {
-        let mut record = Self::default();
-        for (field, value) in fields {
-            match field {
-                IPFixField::IANA(field) => record.take(element(*field), value),
-                IPFixField::Yaf(YafIPFixField::InitialTCPFlags) => {
-                    record.initial_flags = flags(value);
-                }
-                IPFixField::ReverseInformationElement(field) => record.take_reverse(*field, value),
-                _ => {}
-            }
-        }
-        record
-    }
-
-    /// When the exporter was started, in milliseconds since 1970, where the record says so.
-    pub(super) const fn exporter_started(&self) -> Option<u64> {
-        self.began.started_millis
-    }
-
-    /// When the flow began.
-    pub(super) fn start(&self, clock: Clock) -> Option<Timestamp> {
-        let Start { seconds, uptime_millis, started_millis, before_export_micros } = self.began;
-        let exported = i64::from(clock.exported);
-        let seconds = if let Some(seconds) = seconds {
-            i64::try_from(seconds).ok()?
-        } else if let (Some(first), Some(started)) = (uptime_millis, started_millis.or(clock.started_millis))
-        {
-            i64::try_from((started.checked_add(u64::from(first))?) / 1000).ok()?
-        } else if let (Some(first), Some(now)) = (uptime_millis, clock.uptime_millis) {
-            // Both wrap every 49 days. A flow that seems to begin after the export began with it.
-            let ago = now.wrapping_sub(first);
-            let ago = if ago > u32::MAX / 2 { 0 } else { i64::from(ago) };
-            let exported_millis = exported * 1000 + i64::from(clock.exported_nanos / 1_000_000);
-            (exported_millis - ago).div_euclid(1000)
-        } else {
-            exported - i64::try_from(before_export_micros?.div_ceil(1_000_000)).ok()?
-        };
-        time::from_seconds(seconds)
-    }
-
-    /// Why it is not known when the flow began. IPFIX counts milliseconds of uptime from a moment that only the exporter can tell;
-    /// the time of the export stands for none of it.
-    pub(super) const fn why_no_start(&self) -> Malformed {
-        match self.began.uptime_millis {
-            Some(_) => Malformed::ExporterStartUnknown,
-            None => Malformed::Missing { field: "flow start" },
-        }
-    }
-
-    /// Takes an information element of IANA's registry; NetFlow v9 has the same numbers.
-    fn take(&mut self, element: u16, value: &FieldValue) {
+    /// Takes an element of the record.
+    pub(super) fn take(&mut self, element: Element, bytes: &[u8]) {
         match element {
-            4 => {
-                self.protocol = match value {
-                    FieldValue::ProtocolType(protocol) => Some(u8::from(*protocol)),
-                    _ => None,
-                }
+            Element::Skipped => {}
+            Element::SourceAddress => self.source.take(bytes),
+            Element::DestinationAddress => self.destination.take(bytes),
+            Element::SourcePort => keep_first(&mut self.source_port, narrow(bytes)),
+            Element::DestinationPort => keep_first(&mut self.destination_port, narrow(bytes)),
+            Element::SourceMac => keep_first(&mut self.source_mac, mac(bytes)),
+            Element::Protocol => keep_first(&mut self.protocol, narrow(bytes)),
+            Element::TcpFlags => keep_first(&mut self.flags, flags(bytes)),
+            Element::FirstTcpFlags => keep_first(&mut self.first_flags, flags(bytes)),
+            Element::FurtherTcpFlags => keep_first(&mut self.further_flags, flags(bytes)),
+            Element::IcmpTypeAndCode => {
+                let kind = narrow(bytes).map(|type_and_code: u16| type_and_code.to_be_bytes()[0]);
+                keep_first(&mut self.icmp_type, kind);
             }
-            6 => self.flags = flags(value),
-            7 => self.source_port = number(value).and_then(|port| port.try_into().ok()),
-            11 => self.destination_port = number(value).and_then(|port| port.try_into().ok()),
-            8 | 27 => self.source = address(value).or(self.source),
-            12 | 28 => self.destination = address(value).or(self.destination),
-            32 | 139 => self.icmp_type = number(value).and_then(|code| (code >> 8).try_into().ok()),
-            176 | 178 => self.icmp_type = number(value).and_then(|kind| kind.try_into().ok()),
-            22 => self.began.uptime_millis = millis(value).and_then(|millis| millis.try_into().ok()),
-            56 => self.source_mac = if let FieldValue::MacAddr(mac) = value { Some(*mac) } else { None },
-            150 | 152 | 154 | 156 => self.began.seconds = seconds(value),
-            158 => self.began.before_export_micros = number(value),
-            160 => self.began.started_millis = millis(value),
-            231 | 298 => self.names_initiator = true,
-            233 => self.firewall_event = firewall_event(value),
-            239 => self.biflow_direction = number(value),
-            _ => {}
+            Element::IcmpType => keep_first(&mut self.icmp_type, narrow(bytes)),
+            Element::OneWayCount => self.has_one_way_count = true,
+            Element::InitiatorCount => self.names_initiator = true,
+            Element::ResponderPackets => {
+                self.names_initiator = true;
+                keep_first(&mut self.responder_packets, number(bytes));
+            }
+            Element::FirewallEvent => keep_first(&mut self.firewall_event, firewall_event(bytes)),
+            Element::NatEvent => keep_first(&mut self.nat_event, number(bytes)),
+            Element::BiflowDirection => keep_first(&mut self.biflow_direction, number(bytes)),
+            Element::ReverseCount => {
+                self.is_biflow = true;
+                keep_first(&mut self.reverse_count, number(bytes));
+            }
+            Element::Reverse => self.is_biflow = true,
+            _ => self.take_time(element, bytes),
         }
     }
 
-    fn take_reverse(&mut self, field: ReverseInformationElement, value: &FieldValue) {
-        self.is_biflow = true;
-        let counts = [
-            ReverseInformationElement::ReversePacketDeltaCount,
-            ReverseInformationElement::ReversePacketTotalCount,
-        ];
-        if counts.contains(&field) {
-            self.reverse_packets = number(value);
+    fn take_time(&mut self, element: Element, bytes: &[u8]) {
+        let (moment, unit) = match element {
+            Element::StartSeconds => (Moment::Start, Unit::Seconds),
+            Element::StartMilliseconds => (Moment::Start, Unit::Milliseconds),
+            Element::StartNtp => (Moment::Start, Unit::Ntp),
+            Element::EndSeconds => (Moment::End, Unit::Seconds),
+            Element::EndMilliseconds => (Moment::End, Unit::Milliseconds),
+            Element::EndNtp => (Moment::End, Unit::Ntp),
+            Element::ObservedSeconds => (Moment::Observed, Unit::Seconds),
+            Element::ObservedMilliseconds => (Moment::Observed, Unit::Milliseconds),
+            Element::ObservedNtp => (Moment::Observed, Unit::Ntp),
+            Element::StartUptime => return self.times.take_start_uptime(bytes),
+            Element::EndUptime => return self.times.take_end_uptime(bytes),
+            Element::StartDeltaMicroseconds => return self.times.take_start_delta(bytes),
+            Element::ExporterStart => return self.times.take_exporter_start(bytes),
+            _ => return,
+        };
+        self.times.take(moment, unit, bytes);
+    }
+
+    /// Source and destination, or what the record is without them.
+    pub(super) fn addresses(&self) -> Result<(CanonicalIp, CanonicalIp), Rejected> {
+        let invalid = |field, bytes| Malformed::Invalid {
+            field,
+            value: format!("{bytes} bytes long"),
+            expected: "an address of 4 or 16 bytes",
+        };
+        match (self.source, self.destination) {
+            (Address::Ip(source), Address::Ip(destination)) => Ok((source, destination)),
+            (Address::Invalid(bytes), _) => Err(invalid("the source address", bytes).into()),
+            (_, Address::Invalid(bytes)) => Err(invalid("the destination address", bytes).into()),
+            (Address::Ip(_), Address::Unspecified) => Err(NotAConnection::NoRemoteIp.into()),
+            _ => Err(NotAConnection::OtherEvent.into()),
         }
     }
 }
 
-/// The number of an information element that is read; 0, which is reserved, for all others.
-fn element(field: IANAIPFixField) -> u16 {
-    match field {
-        IANAIPFixField::ProtocolIdentifier => 4,
-        IANAIPFixField::TcpControlBits => 6,
-        IANAIPFixField::SourceTransportPort => 7,
-        IANAIPFixField::SourceIpv4address => 8,
-        IANAIPFixField::DestinationTransportPort => 11,
-        IANAIPFixField::DestinationIpv4address => 12,
-        IANAIPFixField::FlowStartSysUpTime => 22,
-        IANAIPFixField::IcmpTypeCodeIpv4 => 32,
-        IANAIPFixField::IcmpTypeCodeIpv6 => 139,
-        IANAIPFixField::IcmpTypeIpv4 => 176,
-        IANAIPFixField::IcmpTypeIpv6 => 178,
-        IANAIPFixField::SourceIpv6address => 27,
-        IANAIPFixField::DestinationIpv6address => 28,
-        IANAIPFixField::SourceMacaddress => 56,
-        IANAIPFixField::FlowStartSeconds => 150,
-        IANAIPFixField::FlowStartMilliseconds => 152,
-        IANAIPFixField::FlowStartMicroseconds => 154,
-        IANAIPFixField::FlowStartNanoseconds => 156,
-        IANAIPFixField::FlowStartDeltaMicroseconds => 158,
-        IANAIPFixField::SystemInitTimeMilliseconds => 160,
-        IANAIPFixField::InitiatorOctets => 231,
-        IANAIPFixField::InitiatorPackets => 298,
-        IANAIPFixField::FirewallEvent => 233,
-        IANAIPFixField::BiflowDirection => 239,
-        _ => 0,
-    }
-}
-
-fn flags(value: &FieldValue) -> Option<TcpFlags> {
-    let bits = match value {
-        FieldValue::TcpControlBits(bits, _) => u64::from(u16::from(*bits)),
-        other => number(other)?,
-    };
-    bits.try_into().ok().map(TcpFlags::from_bits)
-}
-
-fn firewall_event(value: &FieldValue) -> Option<FirewallEvent> {
-    match value {
-        FieldValue::FirewallEvent(field_types::FirewallEvent::Ignore) => None,
-        FieldValue::FirewallEvent(field_types::FirewallEvent::FlowDenied) => Some(FirewallEvent::Denied),
-        FieldValue::FirewallEvent(_) => Some(FirewallEvent::Other),
-        _ => None,
-    }
-}
-
-fn address(value: &FieldValue) -> Option<CanonicalIp> {
-    match value {
-        FieldValue::Ip4Addr(ip) if !ip.is_unspecified() => Some(IpAddr::from(*ip).into()),
-        FieldValue::Ip6Addr(ip) if !ip.is_unspecified() => Some(IpAddr::from(*ip).into()),
-        _ => None,
-    }
-}
-
-fn number(value: &FieldValue) -> Option<u64> {
-    match value {
-        FieldValue::DataNumber(DataNumber::U8(number)) => Some(u64::from(*number)),
-        FieldValue::DataNumber(DataNumber::U16(number)) => Some(u64::from(*number)),
-        FieldValue::DataNumber(DataNumber::U24(number) | DataNumber::U32(number)) => Some(u64::from(*number)),
-        FieldValue::DataNumber(DataNumber::U64(number)) => Some(*number),
-        _ => None,
-    }
-}
-
-fn millis(value: &FieldValue) -> Option<u64> {
-    match value {
-        FieldValue::Duration(DurationValue::Millis { value, .. }) => Some(*value),
-        other => number(other),
-    }
-}
-
-/// Seconds since 1970.
-fn seconds(value: &FieldValue) -> Option<u64> {
-    let FieldValue::Duration(duration) = value else { return None };
-    match duration {
-        DurationValue::Seconds { value, .. } => Some(*value),
-        DurationValue::Millis { value, .. } => Some(value / 1000),
-        DurationValue::MicrosNtp { seconds, .. } | DurationValue::NanosNtp { seconds, .. } => {
-            u64::from(*seconds).checked_sub(NTP_TO_UNIX_SECONDS)
+impl Address {
+    /// Takes a field. Templates can have one for IPv4 and one for IPv6, of which the exporter fills one.
+    fn take(&mut self, bytes: &[u8]) {
+        if matches!(self, Self::Ip(_)) || bytes.is_empty() {
+            return;
         }
+        let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+        match v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)) {
+            Ok(ip) if ip.is_unspecified() => *self = Self::Unspecified,
+            Ok(ip) => *self = Self::Ip(ip.into()),
+            Err(_) if *self == Self::Absent => *self = Self::Invalid(bytes.len()),
+            Err(_) => {}
+        }
+    }
+}
+
+fn keep_first<T>(slot: &mut Option<T>, value: Option<T>) {
+    if slot.is_none() {
+        *slot = value;
+    }
+}
+
+/// A number that fits its type, whatever the length of its field.
+fn narrow<T: TryFrom<u64>>(bytes: &[u8]) -> Option<T> {
+    number(bytes).and_then(|number| number.try_into().ok())
+}
+
+fn mac(bytes: &[u8]) -> Option<[u8; 6]> {
+    bytes.try_into().ok().filter(|mac| *mac != [0; 6])
+}
+
+fn flags(bytes: &[u8]) -> Option<TcpFlags> {
+    narrow(bytes).map(TcpFlags::from_bits)
+}
+
+fn firewall_event(bytes: &[u8]) -> Option<FirewallEvent> {
+    match number(bytes) {
+        Some(3) => Some(FirewallEvent::Denied),
+        // Created, deleted, alert, update.
+        Some(1 | 2 | 4 | 5) => Some(FirewallEvent::Other),
+        _ => None,
     }
 }
 

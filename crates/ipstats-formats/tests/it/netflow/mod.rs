@@ -1,5 +1,10 @@
 //! Datagrams of NetFlow v5, v9 and IPFIX, made here field by field after their specifications.
 
+mod conservation;
+mod damage;
+mod sweep;
+mod times;
+
 use ipstats_formats::netflow::Datagrams;
 use ipstats_formats::{CountRule, Settings, Tally};
 use ipstats_model::Batch;
@@ -55,12 +60,32 @@ fn v5(flows: &[FlowV5]) -> Vec<u8> {
 }
 
 fn v9(sets: &Bytes) -> Vec<u8> {
-    Bytes::default().u16(&[9, 1]).u32(&[100_000, EXPORTED, 1, 77]).u8(&sets.0).0
+    v9_from(77, sets)
+}
+
+fn v9_from(source_id: u32, sets: &Bytes) -> Vec<u8> {
+    Bytes::default().u16(&[9, 1]).u32(&[100_000, EXPORTED, 1, source_id]).u8(&sets.0).0
 }
 
 fn ipfix(domain: u32, sets: &Bytes) -> Vec<u8> {
     let length = u16::try_from(sets.0.len() + 16).unwrap();
     Bytes::default().u16(&[10, length]).u32(&[EXPORTED, 1, domain]).u8(&sets.0).0
+}
+
+/// Elements of a good flow with their lengths: addresses, ports, protocol, TCP flags, `FIRST_SWITCHED`.
+const FIELDS: [(u16, u16); 7] = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (6, 1), (22, 4)];
+
+/// A good flow with the fields of [`FIELDS`], which began 30.5 seconds before the export.
+fn good() -> Bytes {
+    Bytes::default().u8(&DEVICE).u8(&REMOTE).u16(&[49_152, 443]).u8(&[6, 0x1b]).u32(&[69_500])
+}
+
+/// A template of fields with an IANA number.
+fn template(id: u16, fields: &[(u16, u16)]) -> Bytes {
+    let count = u16::try_from(fields.len()).unwrap();
+    fields
+        .iter()
+        .fold(Bytes::default().u16(&[id, count]), |bytes, (element, length)| bytes.u16(&[*element, *length]))
 }
 
 /// What datagrams of one exporter say.
@@ -92,16 +117,36 @@ fn version_5_counts_what_it_proves() {
         (DEVICE, REMOTE, [49_154, 443], 0x18, 6),
         (DEVICE, REMOTE, [49_155, 49_156], 0x1b, 6),
         ([10, 0, 0, 6], [203, 0, 113, 53], [50_000, 53], 0, 17),
+        // TCP without flags; an echo request, its answer, an unreachable port.
+        ([10, 0, 0, 7], REMOTE, [50_000, 8443], 0, 6),
+        ([10, 0, 0, 8], REMOTE, [0, 8 << 8], 0, 1),
+        ([10, 0, 0, 8], REMOTE, [0, 0], 0, 1),
+        ([10, 0, 0, 8], REMOTE, [0, 3 << 8 | 3], 0, 1),
+        // Other protocols have no ports. There is no remote IP.
+        ([10, 0, 0, 9], REMOTE, [50_000, 443], 0, 47),
+        ([10, 0, 0, 9], [0; 4], [50_000, 443], 0x1b, 6),
     ]);
     let (connections, tally) = read(std::slice::from_ref(&datagram), &Settings::default());
     assert_eq!(
         connections,
-        ["10.0.0.5 203.0.113.7 2026-11-01T09:59:29Z", "10.0.0.6 203.0.113.53 2026-11-01T09:59:29Z"]
+        [
+            "10.0.0.5 203.0.113.7 2026-11-01T09:59:29Z",
+            "10.0.0.6 203.0.113.53 2026-11-01T09:59:29Z",
+            "10.0.0.7 203.0.113.7 2026-11-01T09:59:29Z",
+            "10.0.0.8 203.0.113.7 2026-11-01T09:59:29Z",
+        ]
     );
-    let expected = [("inbound", 1), ("failed", 1), ("startNotSeen", 1), ("directionUnknown", 1)];
+    let expected = [
+        ("otherEvent", 2),
+        ("inbound", 1),
+        ("failed", 1),
+        ("startNotSeen", 1),
+        ("directionUnknown", 2),
+        ("noRemoteIp", 1),
+    ];
     assert_eq!((reasons(&tally), tally.malformed()), (expected.to_vec(), 0));
     let attempted = Settings { count: CountRule::Attempted, ..Settings::default() };
-    assert_eq!(read(&[datagram], &attempted).1.connections(), 3);
+    assert_eq!(read(&[datagram], &attempted).1.connections(), 5);
 }
 
 #[test]
