@@ -71,7 +71,7 @@ impl Broker {
     }
 }
 
-/// Produces messages to the cluster that `client` names.
+/// Produces messages to the cluster that `client` names; each partition has another compression.
 #[expect(
     clippy::default_trait_access,
     reason = "the type of times is of a crate that nothing else here needs"
@@ -85,11 +85,17 @@ pub(crate) fn produce(client: ClientBuilder, topic: &str, partition: i32, messag
         timestamp: std::default::Default::default(),
     };
     let records = messages.into_iter().map(record).collect();
+    let compression = match partition {
+        0 => Compression::Gzip,
+        1 => Compression::Lz4,
+        2 => Compression::Snappy,
+        _ => Compression::Zstd,
+    };
     let produced = async {
         let client = client.build().await.unwrap();
         let retry = UnknownTopicHandling::Retry;
         let partition = client.partition_client(topic, partition, retry).await.unwrap();
-        partition.produce(records, Compression::Gzip).await.unwrap();
+        partition.produce(records, compression).await.unwrap();
     };
     runtime.block_on(async { tokio::time::timeout(PRODUCE_TIME_MAX, produced).await.unwrap() });
 }

@@ -88,12 +88,12 @@ impl Reader {
 #[ignore = "needs .ci/peers/kafka.sh"]
 fn every_partition_is_read_and_a_kill_loses_nothing() {
     let broker = Broker::start();
-    broker.create(TOPIC, 3);
+    broker.create(TOPIC, 4);
     let mut reader = Reader::of_broker(&broker);
     for round in 0..4_u64 {
         let service = reader.serve();
         for step in 0..12 {
-            broker.produce(TOPIC, step % 3, reader.messages(25));
+            broker.produce(TOPIC, step % 4, reader.messages(25));
             thread::sleep(Duration::from_millis(20 + round * 40));
         }
         service.end("KILL");
