@@ -58,7 +58,7 @@ pub(super) enum BatchError {
 
 /// The complete batches of an answer, and whether it holds none because its first one is cut off.
 pub(super) struct Batches<'a> {
-    pub(super) batches: Vec<Batch<'a>>,
+    pub(super) complete: Vec<Batch<'a>>,
     pub(super) is_cut: bool,
     /// Whether a checksum does not match.
     pub(super) has_damage: bool,
@@ -69,21 +69,21 @@ impl<'a> Batches<'a> {
     pub(super) fn read(records: &'a [u8], mut aborted: Vec<(i64, i64)>) -> Self {
         aborted.sort_by_key(|(_, first)| std::cmp::Reverse(*first));
         let mut transactions = Transactions { aborted, open: HashSet::new() };
-        let mut batches = Self { batches: Vec::new(), is_cut: false, has_damage: false };
+        let mut batches = Self { complete: Vec::new(), is_cut: false, has_damage: false };
         let mut rest = Reader::new(records);
         while !rest.rest().is_empty() {
             let Ok((base, body)) = prefixed(&mut rest) else {
-                batches.is_cut = batches.batches.is_empty();
+                batches.is_cut = batches.complete.is_empty();
                 break;
             };
             let batch = transactions.batch(base, body);
             batches.has_damage |= batch.is_damaged();
             // A damaged batch does not say for sure where it ends; the next one does.
-            let last = batches.batches.last_mut();
+            let last = batches.complete.last_mut();
             if let Some(last) = last.filter(|last| last.is_damaged()) {
                 last.end = last.end.min(batch.base.max(last.base.saturating_add(1)));
             }
-            batches.batches.push(batch);
+            batches.complete.push(batch);
         }
         batches
     }
@@ -280,7 +280,7 @@ impl Messages {
             Some(match Record::next(&mut reader) {
                 Ok(record) => {
                     left -= 1;
-                    self.message(index, record)
+                    self.message(index, &record)
                 }
                 // Where the next record starts is not known.
                 Err(error) => self.malformed_from(std::mem::take(&mut left), index, error.into()),
@@ -291,16 +291,18 @@ impl Messages {
         })
     }
 
-    fn message<'a>(&self, index: u32, record: Result<Record<'a>, Truncated>) -> Message<'a> {
+    fn message<'a>(&self, index: u32, record: &Result<Record<'a>, Truncated>) -> Message<'a> {
         let by_index = self.base.saturating_add(index.into());
         match record {
             Ok(Record { offset_delta, value, .. }) => {
-                let offset = self.base.saturating_add(offset_delta);
+                let offset = self.base.saturating_add(*offset_delta);
                 // An offset outside of the batch is damage of the number alone: the record counts.
                 let offset = if (self.base..self.end).contains(&offset) { offset } else { by_index };
-                Message { offset, content: MessageContent::Value(value) }
+                Message { offset, content: MessageContent::Value(*value) }
             }
-            Err(error) => Message { offset: by_index, content: MessageContent::Malformed(1, error.into()) },
+            Err(error) => {
+                Message { offset: by_index, content: MessageContent::Malformed(1, (*error).into()) }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ type Seen = Vec<(i64, Result<Option<Vec<u8>>, u64>)>;
 
 fn read(bytes: &[u8], aborted: &[(i64, i64)], from: i64) -> Seen {
     let mut seen = Vec::new();
-    for batch in Batches::read(bytes, aborted.to_vec()).batches {
+    for batch in Batches::read(bytes, aborted.to_vec()).complete {
         for message in batch.decode(from).iter() {
             seen.push(match message.content {
                 MessageContent::Value(value) => (message.offset, Ok(value.map(<[u8]>::to_vec))),
@@ -39,7 +39,7 @@ fn aborted_records_and_markers_are_hidden() {
     let seen = read(&batches, &[(7, 0)], 0);
     assert_eq!(seen, [value(1, "committed"), value(2, "plain"), value(5, "next transaction")]);
     assert_eq!(RecordBatch::new(5).value(b"a").tombstone().offsets(), (5, 6));
-    let ends: Vec<i64> = Batches::read(&batches, Vec::new()).batches.iter().map(|batch| batch.end).collect();
+    let ends: Vec<i64> = Batches::read(&batches, Vec::new()).complete.iter().map(|batch| batch.end).collect();
     assert_eq!(ends, [1, 2, 3, 4, 5, 6]);
 }
 
@@ -65,14 +65,14 @@ fn damaged_batch_is_malformed_at_its_offsets() {
     // An offset that damage made huge ends where the next batch starts.
     first[23] = 0x70;
     let both = [first, RecordBatch::new(6).value(b"c").encode()].concat();
-    assert_eq!(Batches::read(&both, Vec::new()).batches[0].end, 6);
+    assert_eq!(Batches::read(&both, Vec::new()).complete[0].end, 6);
 }
 
 #[test]
 fn cut_and_unknown_batches_are_named() {
     let whole = RecordBatch::new(0).value(b"a").encode();
     let cut = Batches::read(&whole[..whole.len() - 1], Vec::new());
-    assert!(cut.is_cut && cut.batches.is_empty());
+    assert!(cut.is_cut && cut.complete.is_empty());
     let second_cut = [&whole[..], &whole[..20]].concat();
     assert!(!Batches::read(&second_cut, Vec::new()).is_cut);
     assert_eq!(
@@ -98,7 +98,7 @@ proptest! {
             if let Some(slot) = bytes.get_mut(place) { *slot ^= byte; }
         }
         bytes.truncate(end);
-        for batch in Batches::read(&bytes, vec![(1, 0)]).batches {
+        for batch in Batches::read(&bytes, vec![(1, 0)]).complete {
             prop_assert!(batch.end > batch.base || batch.base == i64::MAX);
             let messages = batch.decode(0);
             let offsets: Vec<i64> = messages.iter().map(|message| message.offset).collect();

@@ -127,7 +127,7 @@ impl Partition {
         mut next: i64,
         high_watermark: i64,
     ) -> Result<i64, Left> {
-        for batch in &batches.batches {
+        for batch in &batches.complete {
             let end = if batch.is_damaged() {
                 batch.end.min(high_watermark.max(next.saturating_add(1)))
             } else {
