@@ -13,6 +13,7 @@
 //! | `formats` | one file a format: which fields it reads, and what counts |
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `flow_rules` | who opened the connection that a flow record shows: one rule for ports and flags, one for ICMP |
+//! | `not_devices` | relays: NAT gateways, proxies, load balancers |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
 //! | `syslog` | messages out of a connection, and the record in a message |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |
@@ -38,6 +39,7 @@ mod framing;
 mod grammar;
 mod json_keys;
 pub mod netflow;
+mod not_devices;
 mod outcome;
 mod reader;
 mod record;
@@ -50,6 +52,7 @@ pub use aliases::{AliasBy, AliasReport, Aliases, LeaseLog};
 pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use frame::Frame;
+pub use not_devices::{NotDevice, NotDeviceError, NotDevices};
 pub use outcome::{Malformed, NotAConnection};
 pub use record::RecordReader;
 pub use settings::{CountRule, DeviceFrom, Limits, Originator, Settings};

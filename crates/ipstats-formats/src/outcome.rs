@@ -30,6 +30,8 @@ pub enum NotAConnection {
     NoRemoteIp,
     /// Neither end is internal.
     NotInternal,
+    /// A relay passed it on: what would be its device is one of [`Settings::not_devices`](crate::Settings::not_devices).
+    Relay,
     /// Flow records whose template the exporter has not sent yet: what they are is not known.
     NoTemplate,
 }
@@ -141,6 +143,7 @@ impl NotAConnection {
             Self::DirectionUnknown => "directionUnknown",
             Self::NoRemoteIp => "noRemoteIp",
             Self::NotInternal => "notInternal",
+            Self::Relay => "relay",
             Self::NoTemplate => "noTemplate",
         }
     }
@@ -160,6 +163,7 @@ impl NotAConnection {
             Self::NotInternal => {
                 "both ends external; say which networks are internal (--internal-network, internal_networks)"
             }
+            Self::Relay => "passed on by a relay (not_devices)",
             Self::NoTemplate => "flows before their template, which exporters send from time to time",
         }
     }

@@ -156,6 +156,12 @@ impl<'a> Reader<'a> {
 
     /// Records that `device` opened a connection to `ip` at `at`.
     pub(crate) fn connection(&mut self, device: &str, ip: CanonicalIp, at: Timestamp) -> Outcome {
+        if is_unspecified(ip) {
+            return Err(NotAConnection::NoRemoteIp.into());
+        }
+        if self.settings.not_devices.contain_name(device) {
+            return Err(NotAConnection::Relay.into());
+        }
         self.batch.push(device, ip, at).map_err(Malformed::from)?;
         self.tally.connection(at);
         Ok(())
@@ -175,8 +181,19 @@ impl<'a> Reader<'a> {
         self.rules.internal.contain(ip)
     }
 
+    /// Whether a name of what would be the device is that of a relay.
+    pub(crate) fn check_not_relay(&self, name: Option<&str>) -> Result<(), NotAConnection> {
+        match name {
+            Some(name) if self.settings.not_devices.contain_name(name) => Err(NotAConnection::Relay),
+            _ => Ok(()),
+        }
+    }
+
     /// Records a flow if its originator is a device of the organization.
     pub(crate) fn flow(&mut self, flow: &Flow<'_>) -> Outcome {
+        if is_unspecified(flow.responder) {
+            return Err(NotAConnection::NoRemoteIp.into());
+        }
         let is_internal = |said: Option<bool>, ip| said.unwrap_or_else(|| self.is_internal(ip));
         if !is_internal(flow.originator_internal, flow.originator) {
             if is_internal(flow.responder_internal, flow.responder) {
@@ -185,6 +202,9 @@ impl<'a> Reader<'a> {
             if self.settings.originator == Originator::ByNetworks {
                 return Err(NotAConnection::NotInternal.into());
             }
+        }
+        if self.settings.not_devices.contain_ip(flow.originator) {
+            return Err(NotAConnection::Relay.into());
         }
         self.counts(flow.progress)?;
         if let (DeviceFrom::Mac, Some(mac)) = (self.settings.device_from, flow.originator_mac) {
@@ -227,6 +247,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether an address is `0.0.0.0` or `::`, which are not the addresses of any host.
+fn is_unspecified(ip: CanonicalIp) -> bool {
+    let [.., 0, 0, 0, 0] = *ip.as_bytes() else { return false };
+    ip.to_ip_addr().is_unspecified()
+}
+
 impl From<NotAConnection> for Rejected {
     fn from(reason: NotAConnection) -> Self {
         Self::NotAConnection(reason)
@@ -242,6 +268,7 @@ impl From<Malformed> for Rejected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::not_devices::NotDevices;
 
     /// The device of a flow from `originator` to `responder`, or why it does not count.
     fn device(
@@ -320,6 +347,36 @@ mod tests {
         let long = Settings { site: Some("x".repeat(300)), ..Settings::default() };
         let error = device(&long, |_| {}, [INSIDE, OUTSIDE]).unwrap_err();
         assert!(matches!(error, Rejected::Malformed(Malformed::DeviceTooLong { bytes: 309 })), "{error:?}");
+    }
+
+    #[test]
+    fn relay_is_not_a_device() {
+        let relays = ["10.0.0.1", "i-nat", "08:00:27:ab:cd:02"].map(|relay| relay.parse().unwrap());
+        let settings = Settings { not_devices: NotDevices::new(relays), ..Settings::default() };
+        let relay = Err(NotAConnection::Relay.into());
+        assert_eq!(device(&settings, |_| {}, [INSIDE, OUTSIDE]), relay);
+        assert_eq!(device(&settings, |_| {}, ["10.0.0.2", OUTSIDE]), Ok("10.0.0.2".to_owned()));
+        assert_eq!(device(&settings, |_| {}, ["10.0.0.2", INSIDE]), Ok("10.0.0.2".to_owned()));
+        let named = |flow: &mut Flow<'_>| flow.originator_name = Some("i-nat");
+        assert_eq!(device(&settings, named, ["10.0.0.2", OUTSIDE]), relay);
+        let mac = |flow: &mut Flow<'_>| flow.originator_mac = Some("08-00-27-AB-CD-02");
+        let by_mac = Settings { device_from: DeviceFrom::Mac, ..settings };
+        assert_eq!(device(&by_mac, mac, ["10.0.0.2", OUTSIDE]), relay);
+    }
+
+    #[test]
+    fn unspecified_address_is_not_remote() {
+        let settings = Settings::default();
+        for unspecified in ["0.0.0.0", "::", "::ffff:0.0.0.0"] {
+            let none = Err(NotAConnection::NoRemoteIp.into());
+            assert_eq!(device(&settings, |_| {}, [INSIDE, unspecified]), none, "{unspecified}");
+            let (mut batch, mut tally) = (Batch::new(), Tally::default());
+            let mut reader = Reader::new(&settings, &mut batch, &mut tally);
+            let ip = unspecified.parse().unwrap();
+            let outcome = reader.connection("pc", ip, Timestamp::from_second(60));
+            assert_eq!(outcome, Err(NotAConnection::NoRemoteIp.into()), "{unspecified}");
+        }
+        assert_eq!(device(&settings, |_| {}, [INSIDE, "1.0.0.0"]), Ok(INSIDE.to_owned()));
     }
 
     #[test]

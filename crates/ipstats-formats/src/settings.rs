@@ -1,6 +1,7 @@
 //! What an operator says about a source.
 
 use crate::aliases::Aliases;
+use crate::not_devices::NotDevices;
 use ipnet::IpNet;
 use ipstats_model::Organization;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub device_from: DeviceFrom,
     /// Who had which address when, for devices that a format shows by their address.
     pub aliases: Option<Arc<Aliases>>,
+    /// Relays, whose connections are those of other devices.
+    pub not_devices: NotDevices,
     /// The only tenant whose records count, for formats that name one.
     pub only_tenant: Option<Organization>,
     /// Columns of Zeek rows that arrive as text without a `#fields` line, in their order; empty where there are none.
@@ -89,6 +92,7 @@ impl Default for Settings {
             count: CountRule::default(),
             device_from: DeviceFrom::default(),
             aliases: None,
+            not_devices: NotDevices::default(),
             only_tenant: None,
             columns: Vec::new(),
             limits: Limits::default(),

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use ipstats_model::CanonicalIp;
 
 /// A list of networks, compiled for asking about canonical addresses: IPv4 networks are held in their mapped form.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Networks {
     /// (network, mask) over the 128 bits of the IPv6 form.
     masks: Vec<(u128, u128)>,

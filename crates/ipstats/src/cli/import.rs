@@ -14,7 +14,7 @@ use super::server_args::{SERVER_HEADING, ServerArgs};
 use crate::config::Network;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use ipstats_formats::FormatChoice;
+use ipstats_formats::{FormatChoice, NotDevice};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -35,6 +35,10 @@ pub(super) struct ImportArgs {
     /// The originator is always a device of the organization: the sensor sees only its own network
     #[arg(long, conflicts_with = "remote")]
     originator_is_device: bool,
+    /// Address, network, interface id or name of a relay (NAT gateway, proxy, load balancer), which is not a device; may be
+    /// repeated
+    #[arg(long, value_name = "RELAY", conflicts_with = "remote")]
+    not_device: Vec<NotDevice>,
     /// Site of the sensor: devices known by their IP are told apart by it
     #[arg(long, value_name = "NAME", conflicts_with = "remote")]
     site: Option<String>,

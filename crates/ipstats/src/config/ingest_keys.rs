@@ -5,7 +5,7 @@ use super::reader::Section;
 use super::sources::settings;
 use super::values::Name;
 use crate::ingest_key::IngestKeyHash;
-use ipstats_formats::{FormatChoice, Settings};
+use ipstats_formats::{FormatChoice, NotDevice, Settings};
 use ipstats_model::Organization;
 use std::collections::HashSet;
 
@@ -25,15 +25,22 @@ pub struct IngestSource {
 }
 
 /// The tables `[[ingest_keys]]`. What is wrong with them is with the reader.
-pub(super) fn read(root: &mut Section<'_>, organizations: &[OrganizationEntry]) -> Vec<IngestSource> {
+pub(super) fn read(
+    root: &mut Section<'_>,
+    organizations: &[OrganizationEntry],
+    not_devices: &[NotDevice],
+) -> Vec<IngestSource> {
     let (mut hashes, mut names) = (HashSet::new(), HashSet::new());
     let sections = root.sections("ingest_keys").into_iter();
-    sections.filter_map(|section| source(section, organizations, &mut hashes, &mut names)).collect()
+    let sources =
+        sections.map(|section| source(section, organizations, not_devices, &mut hashes, &mut names));
+    sources.flatten().collect()
 }
 
 fn source(
     mut section: Section<'_>,
     organizations: &[OrganizationEntry],
+    not_devices: &[NotDevice],
     hashes: &mut HashSet<IngestKeyHash>,
     names: &mut HashSet<String>,
 ) -> Option<IngestSource> {
@@ -41,7 +48,7 @@ fn source(
     let key_hash = section.require::<IngestKeyHash>("key_hash");
     let organization = section.require::<Name>("organization");
     let format = section.read::<FormatChoice>("format").unwrap_or_default();
-    let settings = settings(&mut section);
+    let settings = settings(&mut section, not_devices);
     section.section("aliases");
     if section.has("aliases") {
         section.problem(

@@ -63,6 +63,7 @@ pub use tls::TlsFiles;
 pub use users::User;
 pub use values::{ByteCount, LogFormat, UnknownIp};
 
+use ipstats_formats::NotDevice;
 use ipstats_model::Organization;
 use reader::{Reader, Section};
 use std::fmt::Display;
@@ -139,6 +140,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Who else may vouch for callers.
     pub issuers: Vec<IssuerEntry>,
+    /// Relays, whose rows count for no source, key or import.
+    pub not_devices: Vec<NotDevice>,
     /// Who may send logs in.
     pub ingest_sources: Vec<IngestSource>,
     /// Which sources the service fetches by itself.
@@ -232,8 +235,9 @@ impl Config {
         let roles = roles::read(&mut root, &organizations);
         let place = Place { folder, public_urls: &public_urls };
         let issuers = issuers::read(&mut root, &organizations, &audiences, &place);
-        let ingest_sources = ingest_keys::read(&mut root, &organizations);
-        let sources = sources::read(&mut root, &organizations, folder);
+        let not_devices = root.read_list::<NotDevice>("not_devices").unwrap_or_default();
+        let ingest_sources = ingest_keys::read(&mut root, &organizations, &not_devices);
+        let sources = sources::read(&mut root, &organizations, &not_devices, folder);
         root.finish();
         // Known, although they were read before, or are for clients.
         for name in ["IPSTATS_CONFIG"].into_iter().chain(profiles::CLIENT_VARIABLES) {
@@ -269,6 +273,7 @@ impl Config {
             users,
             roles,
             issuers,
+            not_devices,
             ingest_sources,
             sources,
             warnings,

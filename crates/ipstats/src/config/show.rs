@@ -32,6 +32,7 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_listen: Option<String>,
     elastic_version: &'a str,
+    not_devices: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limits_shared: Option<RateLimitsShared<'a>>,
     store: Store<'a>,
@@ -158,6 +159,7 @@ struct Settings<'a> {
     site: Option<&'a str>,
     count: String,
     device_from: String,
+    not_devices: Vec<String>,
 }
 
 impl<'a> IngestKey<'a> {
@@ -251,6 +253,7 @@ impl<'a> Settings<'a> {
             site: settings.site.as_deref(),
             count: CountSetting(settings.count).to_string(),
             device_from: DeviceSetting(settings.device_from).to_string(),
+            not_devices: settings.not_devices.entries().iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -275,6 +278,7 @@ impl Config {
             audit_log: self.audit_log.as_ref().map(ToString::to_string),
             metrics_listen: self.metrics_listen.as_ref().map(ToString::to_string),
             elastic_version: &self.elastic_version,
+            not_devices: self.not_devices.iter().map(ToString::to_string).collect(),
             rate_limits_shared: self.rate_limits_shared.as_ref().map(RateLimitsShared::of),
             store: Store::of(&self.store),
             log: Log { level: &self.log_level, format: self.log_format.to_string() },

@@ -110,7 +110,8 @@ const fn advice(reason: NotAConnection) -> &'static str {
         | NotAConnection::Inspected
         | NotAConnection::StartNotSeen
         | NotAConnection::DirectionUnknown
-        | NotAConnection::NoRemoteIp => reason.text(),
+        | NotAConnection::NoRemoteIp
+        | NotAConnection::Relay => reason.text(),
     }
 }
 

@@ -8,7 +8,9 @@ use crate::config::Config;
 use crate::ingest::{Plan, Progress, Source, Stop, StoreSink, ingest, read_aliases};
 use crate::store::{Store, check_clock};
 use anyhow::Context;
-use ipstats_formats::{AliasBy, AliasReport, Aliases, CountRule, Originator, Settings};
+use ipstats_formats::{
+    AliasBy, AliasReport, Aliases, CountRule, NotDevice, NotDevices, Originator, Settings,
+};
 use ipstats_model::Organization;
 use std::num::NonZero;
 use std::process::{self, ExitCode};
@@ -36,7 +38,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let mut bar = Bar::follow(Arc::clone(&progress));
     let sink = StoreSink { store: &store, organization, clock: clock.clone() };
     let (json, format) = (args.json, args.format);
-    let report = ingest(args.plan(organization, aliases), &sink, &progress, &stop);
+    let report = ingest(args.plan(organization, aliases, config.not_devices), &sink, &progress, &stop);
     bar.finishing();
     let newest_stored = store.newest_event_here().unwrap_or_default();
     let closed = store.close_here();
@@ -73,7 +75,12 @@ impl ImportArgs {
         Ok(Some(Arc::new(aliases)))
     }
 
-    fn plan(self, organization: Organization, aliases: Option<Arc<Aliases>>) -> Plan {
+    fn plan(
+        self,
+        organization: Organization,
+        aliases: Option<Arc<Aliases>>,
+        not_devices: Vec<NotDevice>,
+    ) -> Plan {
         let defaults = Settings::default();
         let internal_networks = match self.internal_network {
             none if none.is_empty() => defaults.internal_networks,
@@ -92,6 +99,7 @@ impl ImportArgs {
                 Count::Attempted => CountRule::Attempted,
             },
             aliases,
+            not_devices: NotDevices::new(not_devices.into_iter().chain(self.not_device)),
             only_tenant: Some(organization),
             ..defaults
         };

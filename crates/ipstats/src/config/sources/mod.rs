@@ -12,7 +12,7 @@ use super::access::{OrganizationEntry, choose, unique};
 use super::networks::Network;
 use super::reader::Section;
 use super::values::{CountSetting, DeviceSetting, InvalidValue, Name};
-use ipstats_formats::{FormatChoice, Originator, Settings};
+use ipstats_formats::{FormatChoice, NotDevice, NotDevices, Originator, Settings};
 use ipstats_model::Organization;
 use std::collections::HashSet;
 use std::path::Path;
@@ -87,16 +87,19 @@ struct Taken {
 pub(super) fn read(
     root: &mut Section<'_>,
     organizations: &[OrganizationEntry],
+    not_devices: &[NotDevice],
     folder: &Path,
 ) -> Vec<SourceEntry> {
     let mut taken = Taken::default();
     let sections = root.sections("sources").into_iter();
-    sections.filter_map(|section| source(section, organizations, folder, &mut taken)).collect()
+    let entries = sections.map(|section| source(section, organizations, not_devices, folder, &mut taken));
+    entries.flatten().collect()
 }
 
 fn source(
     mut section: Section<'_>,
     organizations: &[OrganizationEntry],
+    not_devices: &[NotDevice],
     folder: &Path,
     taken: &mut Taken,
 ) -> Option<SourceEntry> {
@@ -124,7 +127,7 @@ fn source(
         None => None,
     };
     let format = format(&mut section, kind.as_ref());
-    let mut settings = settings(&mut section);
+    let mut settings = settings(&mut section, not_devices);
     if let Some(SourceKind::Syslog(_)) = kind {
         settings.limits.line_bytes_max = SYSLOG_BYTES_MAX;
     }
@@ -162,9 +165,10 @@ fn files(section: &mut Section<'_>, leases: Option<LeaseFiles>, folder: &Path) -
     Some(SourceKind::Files { patterns, leases })
 }
 
-/// How the records of a source are read, for sources of any kind.
-pub(super) fn settings(section: &mut Section<'_>) -> Settings {
+/// How the records of a source are read, for sources of any kind. `not_devices` are the relays of all sources.
+pub(super) fn settings(section: &mut Section<'_>, not_devices: &[NotDevice]) -> Settings {
     let defaults = Settings::default();
+    let own_relays = section.read_list::<NotDevice>("not_devices").unwrap_or_default();
     let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
     let networks = section.read_list::<Network>("internal_networks");
     let networks = networks.map(|networks| networks.into_iter().map(|network| network.0).collect());
@@ -174,6 +178,7 @@ pub(super) fn settings(section: &mut Section<'_>) -> Settings {
         site: section.read::<Name>("site").map(|site| site.0),
         count: section.read::<CountSetting>("count").map_or(defaults.count, |count| count.0),
         device_from: section.read::<DeviceSetting>("device_from").map_or(defaults.device_from, |from| from.0),
+        not_devices: NotDevices::new(not_devices.iter().cloned().chain(own_relays)),
         ..defaults
     }
 }

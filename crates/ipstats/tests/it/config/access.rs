@@ -33,7 +33,8 @@ fn an_ingest_key_says_whose_logs_and_how_they_are_read() {
         )
     };
     let settings = "site = 'dmz'\ninternal_networks = ['198.51.100.0/24']\noriginator_is_device = true\n\
-                    count = 'attempted'\ndevice_from = 'mac'\n";
+                    count = 'attempted'\ndevice_from = 'mac'\n\
+                    not_devices = ['eni-2222', '10.0.0.220', '10.9.0.0/16']\n";
     let place = Place::with(&source(settings));
     let config = Config::load_in(&place.flags(), &Environment::default()).unwrap();
     let source_read = &config.ingest_sources[0];
