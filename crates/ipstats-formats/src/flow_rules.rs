@@ -224,7 +224,8 @@ impl Answer {
         }
     }
 
-    const fn progress(self) -> Progress {
+    /// How far a connection got whose answer this is.
+    pub(crate) const fn progress(self) -> Progress {
         match self {
             Self::Seen | Self::NotShown => Progress::Opened,
             Self::NotSeen => Progress::Attempted,

@@ -14,6 +14,7 @@
 //! | `fields` | the values formats have in common: times, JSON values, CSV cells, networks |
 //! | `flow_rules` | who opened the connection that a flow record shows: one rule for ports and flags, one for ICMP |
 //! | `not_devices` | relays: NAT gateways, proxies, load balancers |
+//! | `flow_rules` | who opened the connection that a flow record shows: one rule for ports and flags, one for ICMP |
 //! | `netflow` | datagrams of NetFlow and IPFIX, which are no stream |
 //! | `syslog` | messages out of a connection, and the record in a message |
 //! | `reader` | the rules all formats share: who the device is, which end is internal |

@@ -371,7 +371,8 @@ mod tests {
             let none = Err(NotAConnection::NoRemoteIp.into());
             assert_eq!(device(&settings, |_| {}, [INSIDE, unspecified]), none, "{unspecified}");
             let (mut batch, mut tally) = (Batch::new(), Tally::default());
-            let mut reader = Reader::new(&settings, &mut batch, &mut tally);
+            let rules = Rules::new(&settings);
+            let mut reader = Reader::new(&settings, &rules, &mut batch, &mut tally);
             let ip = unspecified.parse().unwrap();
             let outcome = reader.connection("pc", ip, Timestamp::from_second(60));
             assert_eq!(outcome, Err(NotAConnection::NoRemoteIp.into()), "{unspecified}");

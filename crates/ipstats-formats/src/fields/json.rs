@@ -53,8 +53,9 @@ impl Texts<'_> {
         self.0.iter().map(AsRef::as_ref)
     }
 
+    /// Whether this word of an enumeration is in it, in any case.
     pub(crate) fn has(&self, word: &str) -> bool {
-        self.iter().any(|text| text == word)
+        self.iter().any(|text| text.eq_ignore_ascii_case(word))
     }
 }
 

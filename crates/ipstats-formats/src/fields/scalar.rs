@@ -23,6 +23,18 @@ pub(crate) enum Scalar<'a> {
 const SHOWN_CHARACTERS_MAX: usize = 48;
 
 impl Scalar<'_> {
+    /// The same value with a text of its own.
+    pub(crate) fn into_owned<'o>(self) -> Scalar<'o> {
+        match self {
+            Self::Null => Scalar::Null,
+            Self::Bool(flag) => Scalar::Bool(flag),
+            Self::Integer(number) => Scalar::Integer(number),
+            Self::Float(number) => Scalar::Float(number),
+            Self::Text(text) => Scalar::Text(Cow::Owned(text.into_owned())),
+            Self::Compound => Scalar::Compound,
+        }
+    }
+
     /// The text; nothing if the field is null, absent or empty.
     pub(crate) fn text(&self, field: &'static str) -> Result<Option<&str>, Malformed> {
         match self {
@@ -52,7 +64,12 @@ impl Scalar<'_> {
             Self::Bool(_) | Self::Compound => None,
             Self::Null | Self::Text(_) => time::from_text(self.needed_text(field)?, zone),
         };
-        time.ok_or_else(|| self.is_not(A_TIME, field))
+        time.ok_or_else(|| match self {
+            Self::Text(text) if time::from_text(text, Zone::Utc).is_some() => {
+                self.is_not("a time with its zone", field)
+            }
+            _ => self.is_not(A_TIME, field),
+        })
     }
 
     /// The time in UTC: as [`time`](Self::time), or a whole number of milliseconds since the epoch, which no seconds
@@ -77,9 +94,32 @@ impl Scalar<'_> {
         }
     }
 
-    /// Whether the field is this text.
+    /// Whether the field is this word of an enumeration, whose case shippers change.
     pub(crate) fn is(&self, word: &str) -> bool {
-        matches!(self, Self::Text(text) if text == word)
+        matches!(self, Self::Text(text) if text.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether the field is one of these words, in any case.
+    pub(crate) fn is_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is(word))
+    }
+
+    /// The text, if it is one; anything else is nothing.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The whole number, where it is not negative.
+    pub(crate) fn count(&self) -> Option<u64> {
+        self.number().and_then(|number| number.try_into().ok())
+    }
+
+    /// The port number.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.number().and_then(|number| number.try_into().ok())
     }
 
     /// Whether the field is null, absent or empty.
@@ -92,8 +132,10 @@ impl Scalar<'_> {
         match self {
             Self::Bool(flag) => Some(*flag),
             Self::Text(text) => match text.as_ref() {
-                "T" | "true" | "True" | "TRUE" => Some(true),
-                "F" | "false" | "False" | "FALSE" => Some(false),
+                "T" => Some(true),
+                "F" => Some(false),
+                text if text.eq_ignore_ascii_case("true") => Some(true),
+                text if text.eq_ignore_ascii_case("false") => Some(false),
                 _ => None,
             },
             _ => None,

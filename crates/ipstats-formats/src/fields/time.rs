@@ -95,6 +95,10 @@ fn offset_seconds(text: &[u8], zone: Zone) -> Option<i64> {
         [] if zone == Zone::Utc => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
+        // As Fluent Bit writes times of Windows.
+        [b' ', offset @ ..] if offset.starts_with(b"+") || offset.starts_with(b"-") => {
+            return offset_seconds(offset, zone);
+        }
         _ => return None,
     };
     let ([h1, h2, b':', n1, n2] | [h1, h2, n1, n2]) = *digits else { return None };

@@ -1,27 +1,18 @@
-//! Sysmon's event 3 in EVTX files, chunk by chunk, through the `evtx` crate.
+//! Windows' events of connections in EVTX files, chunk by chunk, through the `evtx` crate.
 //!
 //! A chunk of 64 KiB is self-contained: it holds the names and templates of its records. What the crate renders is bounded
 //! by the crate (16 MiB a record, and a budget a chunk), so a crafted chunk costs no more than that.
 
-use crate::fields::json::{self, Nested};
-use crate::formats::sysmon;
+use crate::fields::json;
+use crate::formats::windows_event::WindowsEvent;
 use crate::outcome::Malformed;
 use crate::reader::{Outcome, Reader};
 use evtx::{EvtxChunkData, EvtxRecord, ParserSettings};
-use serde::Deserialize;
 use std::str;
 use std::sync::Arc;
 
 /// Size of a chunk, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 1 << 16;
-
-/// What the crate prints of a record.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Document<'a> {
-    #[serde(borrow, rename = "Event")]
-    event: Nested<sysmon::Event<'a>>,
-}
 
 /// Reads the records of a chunk. Space that Windows has not used yet is zeros, and nothing.
 pub(crate) fn read_chunk(chunk: &[u8], number: u64, reader: &mut Reader<'_>) {
@@ -51,8 +42,7 @@ pub(crate) fn read_chunk(chunk: &[u8], number: u64, reader: &mut Reader<'_>) {
 
 fn read(record: &[u8], reader: &mut Reader<'_>) -> Outcome {
     let text = str::from_utf8(record).map_err(|_| Malformed::NotUtf8)?;
-    let document: Document<'_> = json::object(text)?;
-    document.event.0.as_ref().ok_or(Malformed::Missing { field: "Event" })?.read(reader)
+    json::object::<WindowsEvent<'_>>(text)?.read(reader)
 }
 
 fn damaged(error: &dyn std::error::Error) -> Malformed {

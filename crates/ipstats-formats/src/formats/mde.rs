@@ -39,21 +39,30 @@ impl NetworkEvent<'_> {
     }
 }
 
-/// How far the connection got, by `ActionType`.
+/// What each `ActionType` means.
+const ACTIONS: [(&str, Result<Progress, NotAConnection>); 10] = [
+    ("ConnectionSuccess", Ok(Progress::Opened)),
+    ("ConnectionFailed", Ok(Progress::Attempted)),
+    ("InboundConnectionAccepted", Err(NotAConnection::Inbound)),
+    ("ListeningConnectionCreated", Err(NotAConnection::Listening)),
+    ("ConnectionRequest", Ok(Progress::Opened)),
+    ("ConnectionFound", Ok(Progress::Opened)),
+    ("ConnectionAttempt", Ok(Progress::Attempted)),
+    // A packet of a handshake that the sensor saw on the wire: whose connection it is is not said.
+    ("ConnectionAcknowledged", Err(NotAConnection::Inspected)),
+    ("ConnectionSuccessAggregatedReport", Ok(Progress::Opened)),
+    ("ConnectionFailedAggregatedReport", Ok(Progress::Attempted)),
+];
+
+/// How far the connection got, by `ActionType`, whose case pipelines change.
 fn progress(action: &str) -> Result<Progress, NotAConnection> {
-    match action {
-        "ConnectionSuccess"
-        | "ConnectionRequest"
-        | "ConnectionFound"
-        | "ConnectionSuccessAggregatedReport" => Ok(Progress::Opened),
-        "ConnectionFailed" | "ConnectionFailedAggregatedReport" | "ConnectionAttempt" => {
-            Ok(Progress::Attempted)
-        }
-        "InboundConnectionAccepted" => Err(NotAConnection::Inbound),
-        "ListeningConnectionCreated" => Err(NotAConnection::Listening),
-        // A packet of a handshake that the sensor saw on the wire: whose connection it is is not said.
-        "ConnectionAcknowledged" => Err(NotAConnection::Inspected),
-        inspected if inspected.ends_with("Inspected") => Err(NotAConnection::Inspected),
+    const INSPECTED: &str = "Inspected";
+    if let Some((_, meaning)) = ACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(action)) {
+        return *meaning;
+    }
+    let end = action.len().checked_sub(INSPECTED.len()).and_then(|start| action.get(start..));
+    match end {
+        Some(end) if end.eq_ignore_ascii_case(INSPECTED) => Err(NotAConnection::Inspected),
         _ => Err(NotAConnection::OtherEvent),
     }
 }

@@ -38,7 +38,7 @@ struct Record<'a> {
 }
 
 fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
-    if record.category.needed_text("category")? != CATEGORY {
+    if !record.category.needed_text("category")?.eq_ignore_ascii_case(CATEGORY) {
         return Err(NotAConnection::OtherEvent.into());
     }
     if let (Some(only), Some(tenant)) = (reader.settings().only_tenant, record.tenant_id.text("tenantId")?) {

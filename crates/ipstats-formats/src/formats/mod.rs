@@ -3,7 +3,9 @@
 //! To add a format: a file here that states its [`JsonFormat`] or [`CsvFormat`](crate::grammar::CsvFormat), a variant of [`Format`], and its
 //! line in [`grammar`]. Samples in `testdata/<format>/` are found by the snapshot tests.
 
+mod amazon_vpc;
 mod ecs;
+mod event_data;
 pub(crate) mod evtx;
 mod ipstats;
 mod mde;
@@ -15,6 +17,7 @@ mod suricata;
 mod sysmon;
 mod sysmon_json;
 pub(crate) mod vpc_flow;
+mod windows_event;
 mod winlog;
 mod zeek;
 pub(crate) mod zeek_json;

@@ -2,10 +2,12 @@
 
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
+use crate::flow_rules::{self, FlowEvidence, Opener, TcpFlags};
 use crate::format::Format;
+use crate::formats::zeek::{self, Icmp};
 use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Outcome, Progress, Reader};
+use crate::reader::{Flow, Outcome, Progress, Reader, Rejected};
 use ipstats_model::{CanonicalIp, Timestamp};
 use serde::Deserialize;
 
@@ -29,10 +31,19 @@ struct NetworkActivity<'a> {
     activity_id: Scalar<'a>,
     /// What a firewall did: 2 is denied.
     action_id: Scalar<'a>,
-    /// What became of it: 2 is blocked.
+    /// What became of it: see [`REFUSED`].
     disposition_id: Scalar<'a>,
     /// 2 is failure.
     status_id: Scalar<'a>,
+    /// Of Zeek, the state of the connection.
+    #[serde(borrow)]
+    status_code: Scalar<'a>,
+    /// 1: the source is the initiator, 2: the destination is (OCSF 1.9).
+    initiator_id: Scalar<'a>,
+    #[serde(borrow)]
+    metadata: Nested<Metadata<'a>>,
+    #[serde(borrow)]
+    traffic: Nested<Traffic<'a>>,
     #[serde(borrow)]
     start_time: Scalar<'a>,
     #[serde(borrow)]
@@ -49,6 +60,53 @@ struct NetworkActivity<'a> {
     dst_endpoint: Nested<Endpoint<'a>>,
     connection_info: Nested<ConnectionInfo<'a>>,
 }
+
+/// What made the event.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    product: Nested<ProductName<'a>>,
+    #[serde(borrow)]
+    log_name: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ProductName<'a> {
+    #[serde(borrow)]
+    name: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Traffic<'a> {
+    /// From the destination.
+    #[serde(borrow)]
+    packets_in: Scalar<'a>,
+    /// From the source.
+    packets_out: Scalar<'a>,
+}
+
+/// What is known of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Product {
+    /// VPC flow logs: an event is of one direction, and its flags are those of the opening.
+    AmazonVpc,
+    /// An event is of one direction, with the flags of the whole flow, which prove nothing.
+    OneDirection,
+    /// Its logs, of which only that of connections has their state.
+    Zeek,
+    /// The source is the initiator, which is how OCSF defines it, unless ports show that it serves.
+    Other,
+}
+
+/// The products that are known, by `metadata.product.name`; docs/sources.md shows them.
+const PRODUCTS: [(&str, Product); 3] =
+    [("Amazon VPC", Product::AmazonVpc), ("SiLK", Product::OneDirection), ("Zeek", Product::Zeek)];
+
+/// Values of `disposition_id` that mean that there was no connection: blocked, dropped, reset, rejected, unauthorized.
+const REFUSED: [i64; 5] = [2, 6, 21, 25, 26];
 
 /// The host that reports the event, or the sensor that saw it.
 #[derive(Deserialize, Default)]
@@ -77,6 +135,8 @@ struct Endpoint<'a> {
     hostname: Scalar<'a>,
     #[serde(borrow)]
     mac: Scalar<'a>,
+    #[serde(borrow)]
+    port: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -84,6 +144,12 @@ struct Endpoint<'a> {
 struct ConnectionInfo<'a> {
     #[serde(borrow)]
     direction_id: Scalar<'a>,
+    #[serde(borrow)]
+    protocol_num: Scalar<'a>,
+    #[serde(borrow)]
+    protocol_name: Scalar<'a>,
+    #[serde(borrow)]
+    tcp_flags: Scalar<'a>,
 }
 
 /// `connection_info.direction_id`.
@@ -93,6 +159,13 @@ enum Direction {
     Outbound,
     Lateral,
     Unknown,
+}
+
+/// The end that opened a connection, and the addresses of both.
+struct Ends<'e, 'a> {
+    opened: &'e Endpoint<'a>,
+    originator: CanonicalIp,
+    responder: CanonicalIp,
 }
 
 /// Whose report an event is.
@@ -109,16 +182,17 @@ impl NetworkActivity<'_> {
         if self.class_uid.number() != Some(NETWORK_ACTIVITY) {
             return Err(NotAConnection::OtherEvent.into());
         }
-        let progress = self.progress()?;
+        let product = self.product();
         let direction = self.direction();
-        if direction == Direction::Inbound {
-            return Err(NotAConnection::Inbound.into());
-        }
         let nothing = Endpoint::default();
         let source = self.src_endpoint.0.as_ref().unwrap_or(&nothing);
         let destination = self.dst_endpoint.0.as_ref().unwrap_or(&nothing);
-        let responder = destination.ip.ip("dst_endpoint.ip")?.ok_or(NotAConnection::NoRemoteIp)?;
         let originator = source.ip.ip("src_endpoint.ip")?;
+        let progress = self.progress(product, originator)?;
+        if direction == Direction::Inbound {
+            return Err(NotAConnection::Inbound.into());
+        }
+        let responder = destination.ip.ip("dst_endpoint.ip")?.ok_or(NotAConnection::NoRemoteIp)?;
         if let Some(device) = self.device_name()? {
             match self.reported_by(originator, responder)? {
                 ReportedBy::Source => {
@@ -129,29 +203,149 @@ impl NetworkActivity<'_> {
                 ReportedBy::Sensor => {}
             }
         }
+        let originator = originator.ok_or(Malformed::Missing { field: "device or src_endpoint.ip" })?;
+        let is_source_internal = source.is_instance() || reader.is_internal(originator);
+        let ends = match self.opener(product, source, destination)? {
+            Opener::Source(_) => Ends { opened: source, originator, responder },
+            // The source serves. What leaves the organization was opened by the other end, where that is inside.
+            Opener::Destination(_) if self.may_be_swapped(product, direction) => {
+                Ends { opened: destination, originator: responder, responder: originator }
+            }
+            Opener::Destination(_) => return Err(NotAConnection::Inbound.into()),
+        };
+        let is_swapped = product == Product::Other
+            && direction == Direction::Outbound
+            && !is_source_internal
+            && reader.is_internal(responder);
+        let ends = if is_swapped {
+            Ends { opened: destination, originator: responder, responder: originator }
+        } else {
+            ends
+        };
+        self.flow(&ends, direction, progress, reader)
+    }
+
+    fn flow(
+        &self,
+        ends: &Ends<'_, '_>,
+        direction: Direction,
+        progress: Progress,
+        reader: &mut Reader<'_>,
+    ) -> Outcome {
+        for value in [&ends.opened.instance_uid, &ends.opened.interface_uid] {
+            reader.check_not_relay(value.as_text())?;
+        }
         reader.flow(&Flow {
             at: self.at()?,
-            originator: originator.ok_or(Malformed::Missing { field: "device or src_endpoint.ip" })?,
-            responder,
-            originator_internal: (direction != Direction::Unknown || source.is_instance()).then_some(true),
+            originator: ends.originator,
+            responder: ends.responder,
+            originator_internal: (direction != Direction::Unknown || ends.opened.is_instance())
+                .then_some(true),
             responder_internal: None,
-            originator_name: source.name()?,
-            originator_mac: source.mac.text("src_endpoint.mac")?,
+            originator_name: ends.opened.name()?,
+            originator_mac: ends.opened.mac.text("src_endpoint.mac")?,
             progress,
         })
     }
 
+    fn product(&self) -> Product {
+        let product = self.metadata.0.as_ref().and_then(|metadata| metadata.product.0.as_ref());
+        let name = product.map_or(&Scalar::Null, |product| &product.name);
+        let known = PRODUCTS.iter().find(|(known, _)| name.is(known));
+        known.map_or(Product::Other, |(_, product)| *product)
+    }
+
+    /// Which end opened the connection: what the event says outright, then flags and ports, as far as the product's events prove it.
+    fn opener(
+        &self,
+        product: Product,
+        source: &Endpoint<'_>,
+        destination: &Endpoint<'_>,
+    ) -> Result<Opener, NotAConnection> {
+        let opened = Progress::Opened;
+        match self.initiator_id.number() {
+            Some(1) => return Ok(Opener::Source(opened)),
+            Some(2) => return Ok(Opener::Destination(opened)),
+            _ => {}
+        }
+        let flags = self.connection_info.0.as_ref().and_then(|info| info.tcp_flags.port());
+        let evidence = FlowEvidence {
+            protocol: self.protocol(),
+            source_port: source.port.port(),
+            destination_port: destination.port.port(),
+            opening_flags: flags.filter(|_| product == Product::AmazonVpc).map(TcpFlags::from_bits),
+            ..FlowEvidence::default()
+        };
+        let shows_nothing = evidence.protocol.is_none() && evidence.source_port.is_none();
+        match (product, evidence.opener()) {
+            (Product::Zeek, _) => Ok(Opener::Source(opened)),
+            (Product::Other, Err(_)) => Ok(Opener::Source(opened)),
+            (_, Err(NotAConnection::DirectionUnknown)) if shows_nothing => Ok(Opener::Source(opened)),
+            (_, opener) => opener,
+        }
+    }
+
+    /// Whether an event that its destination opened shows that connection, and not packets of one direction, which another event
+    /// shows better.
+    fn may_be_swapped(&self, product: Product, direction: Direction) -> bool {
+        let is_named = self.initiator_id.number() == Some(2);
+        is_named || (product == Product::Other && direction == Direction::Outbound)
+    }
+
+    /// The number of the protocol above IP.
+    fn protocol(&self) -> Option<u8> {
+        let info = self.connection_info.0.as_ref()?;
+        let names = [
+            ("tcp", flow_rules::TCP),
+            ("udp", flow_rules::UDP),
+            ("icmp", flow_rules::ICMP),
+            ("ipv6-icmp", flow_rules::ICMP_V6),
+        ];
+        let by_name =
+            || names.into_iter().find(|(name, _)| info.protocol_name.is(name)).map(|(_, number)| number);
+        info.protocol_num.number().and_then(|number| number.try_into().ok()).or_else(by_name)
+    }
+
     /// How far the connection got: by `activity_id`, and by what became of it.
-    fn progress(&self) -> Result<Progress, NotAConnection> {
+    fn progress(&self, product: Product, originator: Option<CanonicalIp>) -> Result<Progress, Rejected> {
         let is_no = |value: &Scalar<'_>| value.number() == Some(2);
-        let stopped = is_no(&self.action_id) || is_no(&self.disposition_id) || is_no(&self.status_id);
+        let is_refused = self.disposition_id.number().is_some_and(|id| REFUSED.contains(&id));
+        let is_stopped = is_refused || is_no(&self.action_id) || is_no(&self.status_id);
+        if product == Product::Zeek && !is_stopped {
+            return self.zeek_progress(originator);
+        }
         match self.activity_id.number() {
             // Open, close, reset and traffic. A connection that is reset was open.
-            Some(1 | 2 | 3 | 6) if !stopped => Ok(Progress::Opened),
+            Some(1 | 2 | 3 | 6) if !is_stopped => Ok(Progress::Opened),
             // The same, stopped; fail; refuse.
             Some(1..=6) => Ok(Progress::Attempted),
-            Some(7) => Err(NotAConnection::Listening),
-            _ => Err(NotAConnection::OtherEvent),
+            Some(7) => Err(NotAConnection::Listening.into()),
+            _ => Err(NotAConnection::OtherEvent.into()),
+        }
+    }
+
+    /// Zeek's events have the state of the connection as their status. Its other logs come in the same class.
+    fn zeek_progress(&self, originator: Option<CanonicalIp>) -> Result<Progress, Rejected> {
+        let state = self.status_code.text("status_code")?.ok_or(NotAConnection::OtherEvent)?;
+        if self.metadata.0.as_ref().is_some_and(|metadata| {
+            !metadata.log_name.is_nothing() && !metadata.log_name.is_any(&["conn", "conn.log"])
+        }) {
+            return Err(NotAConnection::OtherEvent.into());
+        }
+        match (self.protocol(), originator) {
+            (Some(flow_rules::ICMP | flow_rules::ICMP_V6), Some(originator)) => {
+                let port = self.src_endpoint.0.as_ref().and_then(|source| source.port.port());
+                let nothing = Traffic::default();
+                let traffic = self.traffic.0.as_ref().unwrap_or(&nothing);
+                let icmp = Icmp {
+                    message_type: port.and_then(|port| port.try_into().ok()),
+                    originator_packets: traffic.packets_out.count(),
+                    responder_packets: traffic.packets_in.count(),
+                };
+                Ok(icmp.progress(originator)?)
+            }
+            _ => Ok(zeek::progress(state.as_bytes())
+                .ok_or_else(|| self.status_code.is_not(zeek::A_CONN_STATE, "status_code"))?),
         }
     }
 
@@ -205,7 +399,7 @@ impl NetworkActivity<'_> {
 impl Endpoint<'_> {
     /// Whether it is one of the organization's own: nobody else's instances are known.
     fn is_instance(&self) -> bool {
-        !self.instance_uid.is_nothing() || !self.interface_uid.is_nothing()
+        [&self.instance_uid, &self.interface_uid].into_iter().any(|uid| !uid.is_nothing() && !uid.is("-"))
     }
 
     /// The most stable name of an end.
@@ -216,7 +410,8 @@ impl Endpoint<'_> {
             (&self.interface_uid, "src_endpoint.interface_uid"),
             (&self.hostname, "src_endpoint.hostname"),
         ] {
-            if let Some(name) = value.text(field)? {
+            // Amazon's flow logs write `-` for an instance that is none.
+            if let Some(name) = value.text(field)?.filter(|name| *name != "-") {
                 return Ok(Some(name));
             }
         }

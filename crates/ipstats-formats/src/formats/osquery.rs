@@ -1,4 +1,4 @@
-//! osquery's `socket_events`, as its result log writes them: an event a record, a batch of differences, or a snapshot.
+//! osquery's `socket_events` and `bpf_socket_events`, as its result log writes them: an event a record, a batch of differences, or a snapshot.
 
 use crate::fields::json::{self, Many, Nested};
 use crate::fields::scalar::Scalar;
@@ -52,7 +52,8 @@ struct Differences<'a> {
     added: Many<Row<'a>>,
 }
 
-/// A row of `socket_events`. Other tables have no such `action`.
+/// A row of `socket_events`, or of `bpf_socket_events`, which has `syscall` and `exit_code` in place of `action` and `status`.
+/// Other tables have no such columns.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Row<'a> {
@@ -63,6 +64,10 @@ struct Row<'a> {
     /// The predecessor of `status`.
     #[serde(borrow)]
     success: Scalar<'a>,
+    #[serde(borrow)]
+    syscall: Scalar<'a>,
+    #[serde(borrow)]
+    exit_code: Scalar<'a>,
     #[serde(borrow)]
     remote_address: Scalar<'a>,
     #[serde(borrow)]
@@ -95,19 +100,21 @@ impl Results<'_> {
 
 impl Row<'_> {
     fn progress(&self) -> Result<Progress, NotAConnection> {
-        match &self.action {
-            Scalar::Text(action) if action == "connect" => {}
-            Scalar::Text(action) if action == "accept" || action == "accept4" => {
-                return Err(NotAConnection::Inbound);
-            }
-            Scalar::Text(action) if action == "bind" || action == "listen" => {
-                return Err(NotAConnection::Listening);
-            }
-            _ => return Err(NotAConnection::OtherEvent),
+        let is_bpf = self.action.is_nothing();
+        let call = if is_bpf { &self.syscall } else { &self.action };
+        if call.is_any(&["accept", "accept4"]) {
+            return Err(NotAConnection::Inbound);
         }
-        // `in_progress` is a socket that does not block: how it went on is not logged.
+        if call.is_any(&["bind", "listen"]) {
+            return Err(NotAConnection::Listening);
+        }
+        if !call.is("connect") {
+            return Err(NotAConnection::OtherEvent);
+        }
+        // `in_progress` (in BPF the exit code EINPROGRESS) is a socket that does not block: how it went on is not logged.
         let opened = match &self.status {
-            Scalar::Text(status) if !status.is_empty() => status == "succeeded",
+            _ if is_bpf => self.exit_code.number() == Some(0),
+            status if !status.is_nothing() => status.is("succeeded"),
             _ => self.success.number() == Some(1),
         };
         Ok(if opened { Progress::Opened } else { Progress::Attempted })

@@ -3,6 +3,7 @@
 use crate::fields::json::{self, Nested, Texts};
 use crate::fields::scalar::Scalar;
 use crate::fields::time::Zone;
+use crate::flow_rules::{self, Answer, FlowEvidence, TcpFlags};
 use crate::format::Format;
 use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
@@ -32,6 +33,9 @@ pub(super) struct Record<'a> {
     src_port: Scalar<'a>,
     dest_port: Scalar<'a>,
     #[serde(borrow)]
+    proto: Scalar<'a>,
+    icmp_type: Scalar<'a>,
+    #[serde(borrow)]
     flow: Nested<Flow<'a>>,
     #[serde(borrow)]
     netflow: Nested<Netflow<'a>>,
@@ -58,21 +62,17 @@ struct Netflow<'a> {
     start: Scalar<'a>,
 }
 
-/// TCP flags. Of a `netflow` event those of its direction, where the ones that are not set are left out; of a `flow` event
-/// those of each direction, in hexadecimal.
+/// TCP flags in hexadecimal: of a `netflow` event those of its direction, of a `flow` event those of each.
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 struct TcpSession<'a> {
-    syn: Scalar<'a>,
-    ack: Scalar<'a>,
+    #[serde(borrow)]
+    tcp_flags: Scalar<'a>,
     #[serde(borrow)]
     tcp_flags_ts: Scalar<'a>,
     #[serde(borrow)]
     tcp_flags_tc: Scalar<'a>,
 }
-
-/// Ports below this one are assigned to services (RFC 6335).
-const SYSTEM_PORTS_END: i64 = 1024;
 
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -122,40 +122,64 @@ impl Record<'_> {
 
     fn flow(&self) -> Result<(&Scalar<'_>, Progress), Rejected> {
         let flow = self.flow.0.as_ref().ok_or(Malformed::Missing { field: "flow" })?;
+        let answer = Answer::from_packets(flow.pkts_toclient.count());
         let progress = match flow.state.needed_text("flow.state")? {
             "closed" if self.is_refused() => Progress::Attempted,
             // Suricata stopped looking at the packets of what is bypassed; what it had seen until then tells.
-            "bypassed" if flow.pkts_toclient.number() == Some(0) => Progress::Attempted,
-            "established" | "closed" | "bypassed" => Progress::Opened,
+            "closed" | "bypassed" => answer.progress(),
+            "established" => Progress::Opened,
             "new" => Progress::Attempted,
             _ => return Err(flow.state.is_not("a flow state of Suricata", "flow.state").into()),
+        };
+        let progress = match self.protocol() {
+            Some(protocol @ (flow_rules::ICMP | flow_rules::ICMP_V6)) => {
+                let answer = if progress == Progress::Opened { answer } else { Answer::NotSeen };
+                flow_rules::icmp_progress(protocol, self.icmp_type(), answer)?
+            }
+            _ => progress,
         };
         Ok((&flow.start, progress))
     }
 
-    /// A record of one direction. Its flags show a refused attempt; the ports show which end serves.
+    /// A record of one direction: flags and ports show which end opened the flow.
     fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Rejected> {
         let netflow = self.netflow.0.as_ref().ok_or(Malformed::Missing { field: "netflow" })?;
-        let is_set = |flag: &Scalar<'_>| flag.flag() == Some(true);
-        match &self.tcp.0 {
-            Some(tcp) if !is_set(&tcp.syn) => return Ok((&netflow.start, Progress::StartNotSeen)),
-            Some(tcp) if !is_set(&tcp.ack) => return Ok((&netflow.start, Progress::Attempted)),
-            Some(_) | None => {}
+        let flags = self.tcp.0.as_ref().and_then(|tcp| flags(&tcp.tcp_flags));
+        let evidence = FlowEvidence {
+            protocol: self.protocol(),
+            source_port: self.src_port.port(),
+            destination_port: self.dest_port.port(),
+            cumulative_flags: flags.map(|bits| TcpFlags::from_bits(bits.into())),
+            icmp_type: self.icmp_type(),
+            ..FlowEvidence::default()
+        };
+        Ok((&netflow.start, evidence.opener()?.source_progress()?))
+    }
+
+    fn protocol(&self) -> Option<u8> {
+        let names = [
+            ("TCP", flow_rules::TCP),
+            ("UDP", flow_rules::UDP),
+            ("ICMP", flow_rules::ICMP),
+            ("IPv6-ICMP", flow_rules::ICMP_V6),
+        ];
+        match names.into_iter().find(|(name, _)| self.proto.is(name)) {
+            Some((_, number)) => Some(number),
+            // Another protocol, by name or number.
+            None if !self.proto.is_nothing() => {
+                Some(self.proto.number().and_then(|number| number.try_into().ok()).unwrap_or(u8::MAX))
+            }
+            None => None,
         }
-        let is_service = |port: &Scalar<'_>| port.number().map(|port| port < SYSTEM_PORTS_END);
-        match (is_service(&self.src_port), is_service(&self.dest_port)) {
-            (Some(false), Some(true)) => Ok((&netflow.start, Progress::Opened)),
-            (Some(true), Some(false)) => Err(NotAConnection::Inbound.into()),
-            _ => Err(NotAConnection::DirectionUnknown.into()),
-        }
+    }
+
+    fn icmp_type(&self) -> Option<u8> {
+        self.icmp_type.number().and_then(|kind| kind.try_into().ok())
     }
 
     /// Whether a SYN was answered by a reset: Suricata calls such a flow closed as well.
     fn is_refused(&self) -> bool {
-        let flags = |value: &Scalar<'_>| match value {
-            Scalar::Text(hex) => u8::from_str_radix(hex, 16).unwrap_or(0),
-            _ => 0,
-        };
+        let flags = |value: &Scalar<'_>| flags(value).unwrap_or(0);
         self.tcp.0.as_ref().is_some_and(|tcp| {
             flags(&tcp.tcp_flags_ts) & SYN != 0 && flags(&tcp.tcp_flags_tc) & (SYN | RST) == RST
         })
@@ -164,6 +188,14 @@ impl Record<'_> {
     fn mac(&self) -> Result<Option<&str>, Malformed> {
         let Some(ether) = &self.ether.0 else { return Ok(None) };
         Ok(ether.src_mac.text("ether.src_mac")?.or_else(|| ether.src_macs.iter().next()))
+    }
+}
+
+/// The flags of a TCP header, which are written in hexadecimal.
+fn flags(value: &Scalar<'_>) -> Option<u8> {
+    match value {
+        Scalar::Text(hex) => u8::from_str_radix(hex, 16).ok(),
+        _ => None,
     }
 }
 

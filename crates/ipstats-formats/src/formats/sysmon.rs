@@ -1,22 +1,29 @@
-//! What Sysmon's event 3 says, whatever way it was shipped.
+//! Which events of Windows say that their host opened a connection: Sysmon's event 3 ("network connection detected"), and 5156 and
+//! 5157 of the Windows Filtering Platform, which permits and blocks connections.
 
-use crate::fields::json::Nested;
 use crate::fields::scalar::Scalar;
-use crate::fields::time::Zone;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
-use serde::Deserialize;
 
-/// The event "network connection detected".
-pub(super) const NETWORK_CONNECTION: i64 = 3;
+/// What an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventKind {
+    /// Sysmon saw a connection.
+    Sysmon,
+    /// The platform permitted a connection.
+    Permitted,
+    /// The platform blocked a connection.
+    Blocked,
+}
 
 /// One such event.
 pub(super) struct NetworkEvent<'a, T> {
+    pub(super) kind: EventKind,
     /// Whether the host opened the connection. If not, the other side did.
     pub(super) initiated: bool,
     pub(super) remote_ip: Option<CanonicalIp>,
-    /// Reads its time, where a time without a zone means this.
+    /// Reads its time.
     pub(super) at: T,
     pub(super) device: Device<'a>,
 }
@@ -30,67 +37,52 @@ pub(super) enum Device<'a> {
     Name(&'a str),
 }
 
-/// An event as Windows structures it (`Event` in XML), which EVTX files hold and tools print as JSON.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Event<'a> {
-    #[serde(borrow)]
-    system: Nested<System<'a>>,
-    #[serde(borrow)]
-    event_data: Nested<EventData<'a>>,
+impl EventKind {
+    const SYSMON_NETWORK_CONNECTION: i64 = 3;
+    const PERMITTED: i64 = 5156;
+    const BLOCKED: i64 = 5157;
+
+    /// The kind of an event, if it is about a connection.
+    pub(super) fn of(event_id: &Scalar<'_>, provider: &Scalar<'_>, channel: &Scalar<'_>) -> Option<Self> {
+        match event_id.number()? {
+            Self::SYSMON_NETWORK_CONNECTION if is_sysmon(provider, channel) => Some(Self::Sysmon),
+            Self::PERMITTED if is_security(provider, channel) => Some(Self::Permitted),
+            Self::BLOCKED if is_security(provider, channel) => Some(Self::Blocked),
+            _ => None,
+        }
+    }
+
+    /// The field that says who opened the connection.
+    pub(super) const fn initiated_field(self) -> &'static str {
+        match self {
+            Self::Sysmon => "Initiated",
+            Self::Permitted | Self::Blocked => "Direction",
+        }
+    }
+
+    /// The names of values and their places among the `count` values of an event's template.
+    pub(super) const fn inserts(self, count: usize) -> [(&'static str, usize); 3] {
+        // Sysmon puts `RuleName` first since version 5 of the event, which makes 18 values.
+        let moved = if count < 18 { 0 } else { 1 };
+        match self {
+            Self::Sysmon => [("UtcTime", moved), ("Initiated", 6 + moved), ("DestinationIp", 13 + moved)],
+            Self::Permitted | Self::Blocked => [("Direction", 2), ("DestAddress", 5), ("", 0)],
+        }
+    }
 }
 
-/// What all events have. Its `TimeCreated` is when it was written, which can be months after the connection, and is not read.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default, rename_all = "PascalCase")]
-struct System<'a> {
-    #[serde(borrow, rename = "EventID")]
-    event_id: Scalar<'a>,
-    #[serde(borrow)]
-    channel: Scalar<'a>,
-    #[serde(borrow)]
-    provider: Nested<Provider<'a>>,
-    #[serde(borrow)]
-    computer: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-struct Provider<'a> {
-    #[serde(borrow, rename = "#attributes")]
-    attributes: Nested<ProviderAttributes<'a>>,
-    #[serde(borrow, rename = "Name", alias = "@Name")]
-    name: Scalar<'a>,
-}
-
-#[derive(Deserialize, Default, Debug)]
-#[serde(default)]
-struct ProviderAttributes<'a> {
-    #[serde(borrow, rename = "Name")]
-    name: Scalar<'a>,
-}
-
-/// What event 3 has.
-#[derive(Deserialize, Default, Debug)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct EventData<'a> {
-    #[serde(borrow)]
-    pub(super) initiated: Scalar<'a>,
-    #[serde(borrow)]
-    pub(super) destination_ip: Scalar<'a>,
-    #[serde(borrow)]
-    pub(super) utc_time: Scalar<'a>,
-}
-
-impl<T: FnOnce(Zone) -> Result<Timestamp, Malformed>> NetworkEvent<'_, T> {
+impl<T: FnOnce() -> Result<Timestamp, Malformed>> NetworkEvent<'_, T> {
     /// Records the event if its host opened the connection.
     pub(super) fn read(self, reader: &mut Reader<'_>) -> Outcome {
         if !self.initiated {
             return Err(NotAConnection::Inbound.into());
         }
-        reader.counts(Progress::Opened)?;
+        reader.counts(match self.kind {
+            EventKind::Sysmon | EventKind::Permitted => Progress::Opened,
+            EventKind::Blocked => Progress::Attempted,
+        })?;
         let ip = self.remote_ip.ok_or(NotAConnection::NoRemoteIp)?;
-        let at = (self.at)(Zone::Utc)?;
+        let at = (self.at)()?;
         match self.device {
             Device::Id(id) => reader.connection(id, ip, at),
             Device::Name(name) => reader.lower_case(name, ip, at),
@@ -98,43 +90,25 @@ impl<T: FnOnce(Zone) -> Result<Timestamp, Malformed>> NetworkEvent<'_, T> {
     }
 }
 
-impl Event<'_> {
-    /// Records the event if it is Sysmon's event 3 and its host opened the connection.
-    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Outcome {
-        let system = self.system.0.as_ref().ok_or(Malformed::Missing { field: "Event.System" })?;
-        if system.event_id.number() != Some(NETWORK_CONNECTION)
-            || !is_sysmon(system.provider_name(), &system.channel)
-        {
-            return Err(NotAConnection::OtherEvent.into());
-        }
-        let data = self.event_data.0.as_ref().ok_or(Malformed::Missing { field: "Event.EventData" })?;
-        NetworkEvent {
-            initiated: data.initiated.flag().ok_or(Malformed::Missing { field: "EventData.Initiated" })?,
-            remote_ip: data.destination_ip.ip("EventData.DestinationIp")?,
-            at: |zone| data.utc_time.time("EventData.UtcTime", zone),
-            device: Device::Name(system.computer.needed_text("System.Computer")?),
-        }
-        .read(reader)
-    }
-}
-
-impl<'a> System<'a> {
-    fn provider_name(&self) -> &Scalar<'a> {
-        match &self.provider.0 {
-            Some(Provider { attributes: Nested(Some(attributes)), .. }) => &attributes.name,
-            Some(provider) => &provider.name,
-            None => &Scalar::Null,
-        }
-    }
-}
-
 /// Whether an event is of Sysmon, on Windows or Linux: by its provider, or by its channel where that is not said.
-pub(super) fn is_sysmon(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
-    match (provider, channel) {
-        (Scalar::Text(provider), _) if !provider.is_empty() => {
-            provider == "Microsoft-Windows-Sysmon" || provider == "Linux-Sysmon"
+fn is_sysmon(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
+    const CHANNEL: &str = "Microsoft-Windows-Sysmon/";
+    if !provider.is_nothing() {
+        return provider.is_any(&["Microsoft-Windows-Sysmon", "Linux-Sysmon"]);
+    }
+    match channel {
+        Scalar::Text(channel) => {
+            channel.get(..CHANNEL.len()).is_some_and(|start| start.eq_ignore_ascii_case(CHANNEL))
         }
-        (_, Scalar::Text(channel)) => channel.starts_with("Microsoft-Windows-Sysmon/"),
         _ => false,
+    }
+}
+
+/// Whether an event is of Windows' auditing, by its provider, or by its channel where that is not said.
+fn is_security(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
+    if provider.is_nothing() {
+        channel.is("Security")
+    } else {
+        provider.is("Microsoft-Windows-Security-Auditing")
     }
 }

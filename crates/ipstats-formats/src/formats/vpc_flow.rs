@@ -3,8 +3,10 @@
 use crate::fields::columns::cut;
 use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time;
+use crate::flow_rules::{self, FlowEvidence, TcpFlags};
+use crate::formats::amazon_vpc::{FlowDirection, VpcFlow};
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Outcome, Progress, Reader};
+use crate::reader::{Outcome, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
 use std::str;
 use strum::VariantArray;
@@ -32,6 +34,18 @@ const DEFAULT: [&[u8]; 14] = [
 pub(crate) struct Columns {
     /// For each column, which field it is.
     fields: Vec<Field>,
+    evidence: Evidence,
+}
+
+/// Whether the columns can show which end opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Evidence {
+    /// By ports, for TCP and UDP.
+    Ports,
+    /// By flags only: of UDP, the direction of the packets is all there is.
+    Flags,
+    /// Not at all: the direction of the packets is all there is.
+    Nothing,
 }
 
 /// The columns that are read. The numbers are places in [`Row`].
@@ -39,6 +53,8 @@ pub(crate) struct Columns {
 enum Field {
     Source,
     Destination,
+    SourcePort,
+    DestinationPort,
     PacketSource,
     PacketDestination,
     Start,
@@ -58,10 +74,6 @@ enum Field {
 struct Row<'a>([Option<&'a [u8]>; Field::Other as usize]);
 
 const _: () = assert!(Field::Other as usize == Field::VARIANTS.len() - 1, "every other field has a place");
-
-/// Bits of `tcp-flags`, which AWS reports of the first packets only: ACK is set with SYN and nowhere else.
-const SYN: u16 = 0x02;
-const ACK: u16 = 0x10;
 
 /// Whether a line is a header: a row never names the destination's column.
 pub(crate) fn is_header(line: &[u8]) -> bool {
@@ -91,7 +103,7 @@ fn without_export_time(line: &[u8]) -> &[u8] {
 
 impl Default for Columns {
     fn default() -> Self {
-        Self { fields: DEFAULT.into_iter().map(Field::named).collect() }
+        Self { fields: DEFAULT.into_iter().map(Field::named).collect(), evidence: Evidence::Ports }
     }
 }
 
@@ -108,12 +120,19 @@ impl Columns {
         ];
         let missing: Vec<_> =
             needed.into_iter().filter(|(is_there, _)| !is_there).map(|(_, name)| name).collect();
-        if missing.is_empty() { Ok(Self { fields }) } else { Err(missing) }
+        let evidence = if has(Field::SourcePort) && has(Field::DestinationPort) {
+            Evidence::Ports
+        } else if has(Field::TcpFlags) {
+            Evidence::Flags
+        } else {
+            Evidence::Nothing
+        };
+        if missing.is_empty() { Ok(Self { fields, evidence }) } else { Err(missing) }
     }
 
     /// Reads one row, without its line end.
     pub(crate) fn read(&self, line: &[u8], reader: &mut Reader<'_>) -> Outcome {
-        self.row(without_export_time(line))?.read(reader)
+        self.row(without_export_time(line))?.read(self.evidence, reader)
     }
 
     /// Cuts a line into its columns, of which it must have as many as the header.
@@ -129,6 +148,8 @@ impl Field {
         match name {
             b"srcaddr" => Self::Source,
             b"dstaddr" => Self::Destination,
+            b"srcport" => Self::SourcePort,
+            b"dstport" => Self::DestinationPort,
             b"pkt-srcaddr" | b"pkt_srcaddr" => Self::PacketSource,
             b"pkt-dstaddr" | b"pkt_dstaddr" => Self::PacketDestination,
             b"start" => Self::Start,
@@ -145,69 +166,93 @@ impl Field {
 }
 
 impl<'a> Row<'a> {
-    fn read(&self, reader: &mut Reader<'_>) -> Outcome {
+    fn read(&self, evidence: Evidence, reader: &mut Reader<'_>) -> Outcome {
         if matches!(self.get(Field::LogStatus), Some(b"NODATA" | b"SKIPDATA")) {
             return Err(NotAConnection::OtherEvent.into());
         }
-        let progress = self.progress()?;
-        let source = self
-            .ip(Field::PacketSource, "pkt-srcaddr")?
-            .or(self.ip(Field::Source, "srcaddr")?)
-            .ok_or(Malformed::Missing { field: "srcaddr" })?;
-        let destination = self
-            .ip(Field::PacketDestination, "pkt-dstaddr")?
-            .or(self.ip(Field::Destination, "dstaddr")?)
-            .ok_or(NotAConnection::NoRemoteIp)?;
-        let is_egress = match self.get(Field::Direction) {
-            Some(b"egress") => true,
-            Some(b"ingress") => return Err(NotAConnection::Inbound.into()),
-            Some(other) => return Err(is_not("egress or ingress", "flow-direction", other).into()),
-            None => false,
-        };
-        // Between two of the organization's own, either may be whose interface this is, unless the direction is said.
-        let is_its_interface = is_egress || !reader.is_internal(destination);
-        reader.flow(&Flow {
-            at: self.time()?,
-            originator: source,
-            responder: destination,
-            originator_internal: is_egress.then_some(true),
-            responder_internal: None,
-            originator_name: self.device()?.filter(|_| is_its_interface),
-            originator_mac: None,
-            progress,
-        })
-    }
-
-    /// How far the connection got, and whether it is one of the source at all: records are of packets in one direction.
-    fn progress(&self) -> Result<Progress, crate::reader::Rejected> {
-        let progress = match self.get(Field::Action) {
-            Some(b"ACCEPT") => Progress::Opened,
-            Some(b"REJECT") => Progress::Attempted,
+        let is_accepted = match self.get(Field::Action) {
+            Some(b"ACCEPT") => true,
+            Some(b"REJECT") => false,
             Some(other) => return Err(is_not("ACCEPT or REJECT", "action", other).into()),
             None => return Err(NotAConnection::OtherEvent.into()),
         };
-        let (Some(b"6"), Some(flags)) = (self.get(Field::Protocol), self.get(Field::TcpFlags)) else {
-            return Ok(progress);
+        let source = self.end(Field::PacketSource, Field::Source, "srcaddr")?;
+        let destination = self.end(Field::PacketDestination, Field::Destination, "dstaddr")?;
+        let differ = |packet, interface| match (self.get(packet), self.get(interface)) {
+            (Some(packet), Some(interface)) => packet != interface,
+            _ => false,
         };
-        let bits: u16 = str::from_utf8(flags)
-            .ok()
-            .and_then(|flags| flags.parse().ok())
-            .ok_or_else(|| is_not("a number", "tcp-flags", flags))?;
-        match (bits & SYN != 0, bits & ACK != 0) {
-            (true, false) => Ok(progress),
-            (true, true) => Err(NotAConnection::Inbound.into()),
-            (false, _) => Ok(Progress::StartNotSeen),
+        VpcFlow {
+            is_accepted,
+            source: source.ok_or(Malformed::Missing { field: "srcaddr" })?,
+            destination: destination.ok_or(NotAConnection::NoRemoteIp)?,
+            is_source_passed_on: differ(Field::PacketSource, Field::Source),
+            is_destination_passed_on: differ(Field::PacketDestination, Field::Destination),
+            direction: match self.get(Field::Direction) {
+                Some(b"egress") => Some(FlowDirection::Egress),
+                Some(b"ingress") => Some(FlowDirection::Ingress),
+                Some(other) => return Err(is_not("egress or ingress", "flow-direction", other).into()),
+                None => None,
+            },
+            instance: self.text(Field::Instance)?,
+            interface: self.text(Field::Interface)?,
+            interface_address: self.text(Field::Source)?,
+            evidence: self.evidence(evidence)?,
+            at: || self.time(),
         }
+        .read(reader)
     }
 
-    /// `instance-id`, else `interface-id`.
-    fn device(&self) -> Result<Option<&'a str>, Malformed> {
-        let device = self.get(Field::Instance).or(self.get(Field::Interface));
-        device.map(str::from_utf8).transpose().map_err(|_| Malformed::NotUtf8)
+    /// What the row shows of the end that opened the connection, where the columns of the log can show it.
+    fn evidence(&self, evidence: Evidence) -> Result<Option<FlowEvidence>, Malformed> {
+        let protocol = self.number(Field::Protocol, "protocol")?;
+        let is_shown = match evidence {
+            Evidence::Ports => true,
+            Evidence::Flags => protocol != Some(flow_rules::UDP),
+            Evidence::Nothing => matches!(protocol, Some(flow_rules::ICMP | flow_rules::ICMP_V6)),
+        };
+        if !is_shown {
+            return Ok(None);
+        }
+        let flags = match protocol {
+            Some(flow_rules::TCP) | None => self.number(Field::TcpFlags, "tcp-flags")?,
+            Some(_) => None,
+        };
+        Ok(Some(FlowEvidence {
+            protocol: protocol.or(flags.map(|_| flow_rules::TCP)),
+            source_port: self.number(Field::SourcePort, "srcport")?,
+            destination_port: self.number(Field::DestinationPort, "dstport")?,
+            // AWS reports an ACK with a SYN only.
+            opening_flags: flags.map(TcpFlags::from_bits),
+            ..FlowEvidence::default()
+        }))
+    }
+
+    fn text(&self, field: Field) -> Result<Option<&'a str>, Malformed> {
+        self.get(field).map(str::from_utf8).transpose().map_err(|_| Malformed::NotUtf8)
     }
 
     fn get(&self, field: Field) -> Option<&'a [u8]> {
         self.0.get(field as usize).copied().flatten()
+    }
+
+    /// An end of the connection: as its packets have it, else as the interface has it.
+    fn end(
+        &self,
+        packet: Field,
+        interface: Field,
+        name: &'static str,
+    ) -> Result<Option<CanonicalIp>, Malformed> {
+        match self.ip(packet, name)? {
+            Some(ip) => Ok(Some(ip)),
+            None => self.ip(interface, name),
+        }
+    }
+
+    fn number<T: str::FromStr>(&self, field: Field, name: &'static str) -> Result<Option<T>, Malformed> {
+        let Some(text) = self.get(field) else { return Ok(None) };
+        let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        number.map(Some).ok_or_else(|| is_not("a number", name, text))
     }
 
     fn ip(&self, field: Field, name: &'static str) -> Result<Option<CanonicalIp>, Malformed> {

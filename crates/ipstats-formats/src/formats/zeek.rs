@@ -1,9 +1,13 @@
-//! What a conn.log record of Zeek says, in either form.
+//! What a conn.log record of Zeek says, in whatever form: TSV, JSON, or inside a document of ECS or OCSF.
 
+use crate::flow_rules::{Answer, ICMP, ICMP_V6, icmp_progress};
 use crate::outcome::NotAConnection;
 use crate::reader::Progress;
+use ipstats_model::CanonicalIp;
 
-/// How far a connection got, by `conn_state`; nothing if there is no such state. UDP and ICMP: SF = answered.
+pub(super) const A_CONN_STATE: &str = "a connection state of Zeek";
+
+/// How far a connection got, by `conn_state`; nothing if there is no such state. UDP: SF = answered.
 pub(super) fn progress(conn_state: &[u8]) -> Option<Progress> {
     match conn_state {
         b"SF" | b"S1" | b"S2" | b"S3" | b"RSTO" | b"RSTR" => Some(Progress::Opened),
@@ -14,9 +18,28 @@ pub(super) fn progress(conn_state: &[u8]) -> Option<Progress> {
     }
 }
 
-/// Whether a log of this path (`#path`, `_path`) holds connections: conn, and Corelight's conn_long and the like.
-pub(super) fn is_conn(path: &str) -> Result<(), NotAConnection> {
-    if path == "conn" || path.starts_with("conn_") { Ok(()) } else { Err(NotAConnection::OtherEvent) }
+/// What a record of ICMP has, for which `conn_state` is always OTH: the type of the originator's message is in its port column, and
+/// packets of both ends show the answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Icmp {
+    pub(super) message_type: Option<u8>,
+    pub(super) originator_packets: Option<u64>,
+    pub(super) responder_packets: Option<u64>,
 }
 
-pub(super) const A_CONN_STATE: &str = "a connection state of Zeek";
+impl Icmp {
+    /// How far an exchange with `originator` got, if it is a connection at all.
+    pub(super) fn progress(&self, originator: CanonicalIp) -> Result<Progress, NotAConnection> {
+        let protocol = if originator.ipv4_bytes().is_some() { ICMP } else { ICMP_V6 };
+        let answer = match (self.originator_packets, self.responder_packets) {
+            (Some(0), Some(_)) | (_, Some(0)) => Answer::NotSeen,
+            (_, packets) => Answer::from_packets(packets),
+        };
+        icmp_progress(protocol, self.message_type, answer)
+    }
+}
+
+/// Whether `proto` is ICMP, of either version.
+pub(super) fn is_icmp(proto: &[u8]) -> bool {
+    proto == b"icmp" || proto == b"icmp6" || proto == b"ipv6-icmp"
+}

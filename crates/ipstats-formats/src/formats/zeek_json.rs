@@ -3,7 +3,7 @@
 use crate::fields::json::{self, Nested};
 use crate::fields::scalar::Scalar;
 use crate::format::Format;
-use crate::formats::zeek;
+use crate::formats::zeek::{self, Icmp};
 use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader};
@@ -27,8 +27,6 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Record<'a> {
-    #[serde(borrow, rename = "_path")]
-    path: Scalar<'a>,
     #[serde(borrow)]
     ts: Scalar<'a>,
     #[serde(borrow)]
@@ -37,6 +35,13 @@ struct Record<'a> {
     orig_h: Scalar<'a>,
     #[serde(borrow, rename = "id.resp_h", alias = "id_resp_h")]
     resp_h: Scalar<'a>,
+    /// The type of the message, where the protocol is ICMP.
+    #[serde(rename = "id.orig_p", alias = "id_orig_p")]
+    orig_p: Scalar<'a>,
+    #[serde(borrow)]
+    proto: Scalar<'a>,
+    orig_pkts: Scalar<'a>,
+    resp_pkts: Scalar<'a>,
     #[serde(borrow)]
     conn_state: Scalar<'a>,
     #[serde(borrow)]
@@ -52,28 +57,35 @@ struct Record<'a> {
 struct Id<'a> {
     #[serde(borrow)]
     orig_h: Scalar<'a>,
+    orig_p: Scalar<'a>,
     #[serde(borrow)]
     resp_h: Scalar<'a>,
 }
 
 fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
-    if let Some(path) = record.path.text("_path")? {
-        zeek::is_conn(path)?;
-    }
-    // Only conn.log has connection states.
+    // Only conn.log has connection states, whatever `_path` calls it.
     let Some(state) = record.conn_state.text("conn_state")? else {
         return Err(NotAConnection::OtherEvent.into());
     };
-    let progress = zeek::progress(state.as_bytes())
-        .ok_or_else(|| record.conn_state.is_not(zeek::A_CONN_STATE, "conn_state"))?;
-    let (originator, responder) = match &record.id.0 {
-        Some(id) => (&id.orig_h, &id.resp_h),
-        None => (&record.orig_h, &record.resp_h),
+    let (originator, port, responder) = match &record.id.0 {
+        Some(id) => (&id.orig_h, &id.orig_p, &id.resp_h),
+        None => (&record.orig_h, &record.orig_p, &record.resp_h),
+    };
+    let originator = originator.ip("id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?;
+    let progress = match &record.proto {
+        Scalar::Text(proto) if zeek::is_icmp(proto.as_bytes()) => {
+            let message_type = port.number().and_then(|port| port.try_into().ok());
+            let [originator_packets, responder_packets] =
+                [&record.orig_pkts, &record.resp_pkts].map(|packets| packets.number()?.try_into().ok());
+            Icmp { message_type, originator_packets, responder_packets }.progress(originator)?
+        }
+        _ => zeek::progress(state.as_bytes())
+            .ok_or_else(|| record.conn_state.is_not(zeek::A_CONN_STATE, "conn_state"))?,
     };
     reader.flow(&Flow {
         // Whole milliseconds are `JSON::TS_MILLIS`.
         at: record.ts.time_or_millis("ts")?,
-        originator: originator.ip("id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?,
+        originator,
         responder: responder.ip("id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
         originator_internal: record.local_orig.flag(),
         responder_internal: record.local_resp.flag(),

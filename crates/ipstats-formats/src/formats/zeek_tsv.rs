@@ -3,7 +3,7 @@
 use crate::fields::columns::cut;
 use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time::{self, Zone};
-use crate::formats::zeek;
+use crate::formats::zeek::{self, Icmp};
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Reader, Rejected};
 use ipstats_model::CanonicalIp;
@@ -27,6 +27,8 @@ pub(crate) struct Columns {
     fields: Vec<Field>,
     /// Columns of a row.
     count: usize,
+    /// Whether these are connections, whatever `#path` calls them: `conn`, `open_conn`, `conn-exc`.
+    is_conn: bool,
 }
 
 /// The columns that are read. The numbers are places in [`Row`].
@@ -39,6 +41,11 @@ enum Field {
     LocalOriginator,
     LocalResponder,
     OriginatorMac,
+    Protocol,
+    /// The type of the message, where the protocol is ICMP.
+    OriginatorPort,
+    OriginatorPackets,
+    ResponderPackets,
     /// Not read; it has no place.
     Other,
 }
@@ -71,13 +78,14 @@ impl Columns {
         ];
         let missing = needed.into_iter().filter(|(field, _)| !fields.contains(field)).map(|(_, name)| name);
         let missing: Vec<_> = missing.collect();
-        let is_conn = header.path.as_deref().is_none_or(|path| zeek::is_conn(path).is_ok());
-        if is_conn && !missing.is_empty() {
+        let is_named_conn = header.path.as_deref().is_none_or(|path| path == "conn");
+        if is_named_conn && !missing.is_empty() {
             return Err(missing);
         }
+        let is_conn = missing.is_empty();
         let read = fields.iter().rposition(|field| *field != Field::Other).map_or(0, |last| last + 1);
         fields.truncate(read);
-        Ok(Self { header, fields, count })
+        Ok(Self { header, fields, count, is_conn })
     }
 
     /// Columns of rows that arrive without a header; nothing where there are none, or a needed one is missing.
@@ -88,16 +96,20 @@ impl Columns {
 
     /// Reads one line of rows, without its line end.
     pub(crate) fn read(&self, line: &[u8], reader: &mut Reader<'_>) -> Outcome {
-        if let Some(path) = &self.header.path {
-            zeek::is_conn(path)?;
+        if !self.is_conn {
+            return Err(NotAConnection::OtherEvent.into());
         }
         let row = self.row(line)?;
         let Some(state) = row.get(Field::State) else { return Err(NotAConnection::OtherEvent.into()) };
+        let originator =
+            row.ip(Field::Originator, "id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?;
+        let progress = match row.get(Field::Protocol) {
+            Some(proto) if zeek::is_icmp(proto) => row.icmp().progress(originator)?,
+            _ => zeek::progress(state).ok_or_else(|| is_not(zeek::A_CONN_STATE, "conn_state", state))?,
+        };
         reader.flow(&Flow {
             at: row.time()?,
-            originator: row
-                .ip(Field::Originator, "id.orig_h")?
-                .ok_or(Malformed::Missing { field: "id.orig_h" })?,
+            originator,
             responder: row.ip(Field::Responder, "id.resp_h")?.ok_or(NotAConnection::NoRemoteIp)?,
             originator_internal: row.flag(Field::LocalOriginator),
             responder_internal: row.flag(Field::LocalResponder),
@@ -106,7 +118,7 @@ impl Columns {
                 Some(mac) => Some(str::from_utf8(mac).map_err(|_| Malformed::NotUtf8)?),
                 None => None,
             },
-            progress: zeek::progress(state).ok_or_else(|| is_not(zeek::A_CONN_STATE, "conn_state", state))?,
+            progress,
         })
     }
 
@@ -131,6 +143,10 @@ impl Field {
             b"local_orig" => Self::LocalOriginator,
             b"local_resp" => Self::LocalResponder,
             b"orig_l2_addr" => Self::OriginatorMac,
+            b"proto" => Self::Protocol,
+            b"id.orig_p" | b"id_orig_p" => Self::OriginatorPort,
+            b"orig_pkts" => Self::OriginatorPackets,
+            b"resp_pkts" => Self::ResponderPackets,
             _ => Self::Other,
         }
     }
@@ -151,6 +167,18 @@ impl<'a> Row<'a> {
     fn ip(&self, field: Field, name: &'static str) -> Result<Option<CanonicalIp>, Malformed> {
         let Some(text) = self.get(field) else { return Ok(None) };
         scalar::ip(text).map(Some).ok_or_else(|| is_not(IP_ADDRESS, name, text))
+    }
+
+    fn icmp(&self) -> Icmp {
+        Icmp {
+            message_type: self.number(Field::OriginatorPort),
+            originator_packets: self.number(Field::OriginatorPackets),
+            responder_packets: self.number(Field::ResponderPackets),
+        }
+    }
+
+    fn number<T: str::FromStr>(&self, field: Field) -> Option<T> {
+        self.get(field).and_then(|text| str::from_utf8(text).ok()?.parse().ok())
     }
 
     fn flag(&self, field: Field) -> Option<bool> {

@@ -30,6 +30,8 @@ struct Conn {
     state: String,
     local: Option<bool>,
     responder_local: Option<bool>,
+    /// Of ICMP: the type, and the packets of originator and responder.
+    icmp: Option<(u64, [u64; 2])>,
 }
 
 fn is_internal(ip: IpAddr) -> bool {
@@ -51,13 +53,20 @@ fn expected(
     for conn in records {
         let inside = conn.local.unwrap_or_else(|| is_internal(conn.originator));
         let to_inside = conn.responder_local.unwrap_or_else(|| is_internal(conn.responder));
-        let reason = if !inside && to_inside {
+        let request = if conn.originator.is_ipv4() { 8 } else { 128 };
+        let (opened, attempted) = match conn.icmp {
+            Some((_, packets)) => (!packets.contains(&0), packets.contains(&0)),
+            None => (OPENED.contains(&conn.state.as_str()), ATTEMPTED.contains(&conn.state.as_str())),
+        };
+        let reason = if conn.icmp.is_some_and(|(kind, _)| kind != request) {
+            "otherEvent"
+        } else if !inside && to_inside {
             "inbound"
         } else if !inside && settings.originator == Originator::ByNetworks {
             "notInternal"
-        } else if ATTEMPTED.contains(&conn.state.as_str()) {
+        } else if attempted {
             "failed"
-        } else if !OPENED.contains(&conn.state.as_str()) {
+        } else if !opened {
             "startNotSeen"
         } else {
             #[expect(clippy::cast_possible_truncation, reason = "times of real logs fit")]
@@ -84,6 +93,10 @@ fn zeek_tsv(text: &str) -> Vec<Conn> {
             state: row["conn_state"].to_owned(),
             local: flag("local_orig"),
             responder_local: flag("local_resp"),
+            icmp: (row["proto"] == "icmp").then(|| {
+                let number = |name| row[name].parse().unwrap();
+                (number("id.orig_p"), ["orig_pkts", "resp_pkts"].map(number))
+            }),
         }
     };
     rows.map(conn).collect()
@@ -99,6 +112,10 @@ fn zeek_json(text: &str) -> Vec<Conn> {
             state: record["conn_state"].as_str().unwrap().to_owned(),
             local: record["local_orig"].as_bool(),
             responder_local: record["local_resp"].as_bool(),
+            icmp: (record["proto"] == "icmp").then(|| {
+                let number = |name: &str| record[name].as_u64().unwrap();
+                (number("id.orig_p"), ["orig_pkts", "resp_pkts"].map(number))
+            }),
         }
     };
     text.lines().map(conn).collect()
@@ -232,7 +249,15 @@ fn the_windows_log_agrees_with_a_naive_parser() {
     let (mut connections, mut reasons) = (Vec::new(), BTreeMap::<&str, u64>::new());
     for record in &records {
         let text = |field: &str| record[field].as_str().unwrap();
-        let reason = if record["EventID"] != 3 || text("Channel") != "Microsoft-Windows-Sysmon/Operational" {
+        let reason = if record["EventID"] == 5156 {
+            if text("Direction") == "%%14593" {
+                let ip: IpAddr = text("DestAddress").parse().unwrap();
+                let at = seconds(text("@timestamp"));
+                connections.push(format!("{} {ip} {at}", text("Hostname").to_lowercase()));
+                continue;
+            }
+            "inbound"
+        } else if record["EventID"] != 3 || text("Channel") != "Microsoft-Windows-Sysmon/Operational" {
             "otherEvent"
         } else if text("Initiated") != "true" {
             "inbound"
@@ -244,7 +269,7 @@ fn the_windows_log_agrees_with_a_naive_parser() {
         };
         *reasons.entry(reason).or_default() += 1;
     }
-    assert_eq!((connections.len(), reasons["inbound"]), (185, 91));
+    assert_eq!((connections.len(), reasons["inbound"]), (185 + 249, 91 + 90));
     for choice in [FormatChoice::Auto, FormatChoice::Sysmon, Format::SysmonJson.into()] {
         let got = read_pieces(choice, &Settings::default(), bytes.chunks(1 << 16));
         agree(&got, Format::SysmonJson, &(connections.clone(), reasons.clone()));

@@ -136,7 +136,8 @@ fn the_header_that_is_kept_is_the_one_in_force() {
 /// What is said behind `#fields` is for the next `#fields`, also where another framer reads on.
 #[test]
 fn a_header_line_behind_the_columns_is_not_in_force_yet() {
-    let text = "#separator \\x09\n#path\tdns\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n#path\tconn\n#path\tdns\n#path\tconn\n\
+    let text = "#separator \\x09\n#unset_field\t8.8.8.8\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n\
+                #unset_field\t-\n#unset_field\t8.8.8.8\n#unset_field\t-\n\
                 7\t10.0.0.1\t8.8.8.8\tSF\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n8\t10.0.0.1\t8.8.8.8\tSF\n";
     let whole = read(FormatChoice::Auto, &Settings::default(), text.as_bytes());
     assert_eq!(whole.connections, ["10.0.0.1 8.8.8.8 1970-01-01T00:00:08Z"]);

@@ -1,7 +1,9 @@
 //! What the settings of a source change.
 
 use crate::support::{Read, read};
-use ipstats_formats::{AliasBy, Aliases, CountRule, DeviceFrom, Format, LeaseLog, Originator, Settings};
+use ipstats_formats::{
+    AliasBy, Aliases, CountRule, DeviceFrom, Format, LeaseLog, NotDevices, Originator, Settings,
+};
 use std::sync::Arc;
 
 fn sample(name: &str) -> Vec<u8> {
@@ -110,4 +112,50 @@ fn other_networks_and_originators_may_be_the_organizations_own() {
     );
     // The hosts in 10.0.0.0/8 are no longer internal, and what they opened to 203.0.113.x came from outside.
     assert!(read.reasons().contains(&("inbound", 14)), "{}", read.shown());
+}
+
+/// The devices that contacted an IP, each once.
+fn devices(read: &Read) -> Vec<&str> {
+    let mut devices: Vec<_> =
+        read.connections.iter().filter_map(|connection| connection.split(' ').next()).collect();
+    devices.sort_unstable();
+    devices.dedup();
+    devices
+}
+
+/// The rows of a NAT gateway as Amazon documents them, and those of an instance behind it.
+#[test]
+fn relay_in_vpc_flow_log_is_not_a_device() {
+    let name = "vpc-flow/nat.log";
+    let all = read_sample(Format::VpcFlow, name, &Settings::default());
+    assert_eq!(devices(&all), ["eni-2222", "i-0123", "i-node"]);
+    for relays in [&["eni-2222"][..], &["10.0.0.220"], &["10.0.0.128/25"], &["ENI-2222", "10.9.9.9"]] {
+        let not_devices = NotDevices::new(relays.iter().map(|relay| relay.parse().unwrap()));
+        let read = read_sample(Format::VpcFlow, name, &Settings { not_devices, ..Settings::default() });
+        assert_eq!(devices(&read), ["i-0123", "i-node"], "{relays:?}");
+        assert_eq!(read.tally.records(), all.tally.records());
+        let relayed = read.reasons().into_iter().find(|(reason, _)| *reason == "relay");
+        assert_eq!(relayed, Some(("relay", 4)), "{relays:?}");
+    }
+}
+
+#[test]
+fn relay_counts_in_no_format() {
+    for (format, name, relay) in [
+        (Format::ZeekTsv, "zeek-tsv/conn.log", "10.0.0.5"),
+        (Format::Suricata, "suricata/eve.json", "10.0.0.5"),
+        (Format::Ecs, "ecs/vpcflow.ndjson", "i-1"),
+        (Format::Ecs, "ecs/hosts.ndjson", "h2"),
+        (Format::Ocsf, "ocsf/products.ndjson", "eni-2"),
+        (Format::SysmonJson, "sysmon-json/nxlog.json", "WS-17.corp.example"),
+        (Format::IpstatsCsv, "csv/own.csv", "pc-7"),
+    ] {
+        let all = read_sample(format, name, &Settings::default());
+        let not_devices = NotDevices::new([relay.parse().unwrap()]);
+        let read = read_sample(format, name, &Settings { not_devices, ..Settings::default() });
+        let relay = relay.to_lowercase();
+        assert!(devices(&all).contains(&relay.as_str()), "{name}: {:?}", devices(&all));
+        assert!(!devices(&read).contains(&relay.as_str()), "{name}: {:?}", devices(&read));
+        assert_eq!(read.tally.records(), all.tally.records(), "{name}");
+    }
 }

@@ -280,8 +280,8 @@ fn text_that_is_not_utf8_is_malformed() {
 fn each_zeek_log_of_a_stream_has_a_header_of_its_own() {
     let row = "6\t10.0.0.1\t203.0.113.7\tSF\n";
     let fields = "#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
-    let first =
-        format!("#separator \\x09\n#unset_field\tNULL\n#empty_field\tNONE\n#path\tdns\n{fields}{row}");
+    let dns = "#fields\tts\tid.orig_h\tid.resp_h\tquery\n";
+    let first = format!("#separator \\x09\n#unset_field\tNULL\n#empty_field\tNONE\n#path\tdns\n{dns}{row}");
     let second = format!("#separator \\x09\n{fields}{row}");
     let unset: String = ["-", "(empty)", ""].iter().map(|ip| row.replace("203.0.113.7", ip)).collect();
     let read = read_auto(format!("{first}{second}{unset}"));
@@ -303,5 +303,27 @@ fn only_the_key_of_a_list_of_records_makes_a_list() {
         let text = format!("{{\n\"{key}\" : [{{}}],\n{event}}}");
         let read = read(Format::MdeStreaming, &Settings::default(), text.as_bytes());
         assert_eq!((read.tally.connections(), read.tally.records()), (connections, records), "{key}");
+    }
+}
+
+/// A folder of Zeek's logs is imported whole: what is not the conn log says so.
+#[test]
+fn zeek_json_log_of_another_kind_is_other_events() {
+    for record in [
+        r#"{"ts":1796032800.1,"uids":["C1"],"client_addr":"10.0.0.5","assigned_addr":"10.0.0.5","lease_time":3600.0}"#,
+        r#"{"ts":1796032800.1,"id":"F1","certificate.version":3,"certificate.serial":"01"}"#,
+        r#"{"ts":1796032800.1,"fuid":"F1","tx_hosts":["203.0.113.1"],"rx_hosts":["10.0.0.5"],"conn_uids":["C1"]}"#,
+        r#"{"ts":1796032800.1,"note":"CaptureLoss::Too_Much_Loss","msg":"x","actions":["Notice::ACTION_LOG"]}"#,
+        r#"{"ts":1796032800.1,"name":"truncated_header","notice":false,"peer":"zeek"}"#,
+        r#"{"ts":1796032800.1,"host":"10.0.0.5"}"#,
+        r#"{"ts":1796032800.1,"peer":"zeek","mem":90,"pkts_proc":1}"#,
+        r#"{"name":"/opt/zeek/share/zeek/base/init-bare.zeek"}"#,
+        r#"{"ts":1796032800.1,"uid":"C1","id.orig_h":"10.0.0.5","id.resp_h":"203.0.113.53","query":"example.org"}"#,
+        r#"{"_path":"ssl","ts":1796032800.1,"uid":"C1","id.orig_h":"10.0.0.5","id.resp_h":"203.0.113.1"}"#,
+    ] {
+        for choice in [FormatChoice::Auto, FormatChoice::Zeek, Format::ZeekJson.into()] {
+            let read = read(choice, &Settings::default(), format!("{record}\n{record}\n").as_bytes());
+            assert_eq!((read.error.clone(), read.reasons()), (None, vec![("otherEvent", 2)]), "{record}");
+        }
     }
 }
