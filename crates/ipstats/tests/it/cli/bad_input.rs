@@ -150,9 +150,12 @@ fn bad_usage_and_places_that_cannot_be_used() {
     place.file("file", "");
     let folder = failed(&["--data-dir", "file", "good.log"], 1);
     assert!(folder.contains("data folder file: is a file; name a folder with --data-dir"), "{folder}");
-    for usage in
-        [&[][..], &["--format", "netflow", "good.log"], &["--internal-network", "10.0.0", "good.log"]]
-    {
+    for usage in [
+        &[][..],
+        &["--format", "netflow", "good.log"],
+        &["--internal-network", "10.0.0", "good.log"],
+        &["--not-device", "10.0.0.0/33", "good.log"],
+    ] {
         failed(usage, 2);
     }
 }

@@ -85,6 +85,34 @@ fn flags_say_what_counts_and_whose_it_is() {
     assert_eq!(own["counted"], 3, "{own}");
 }
 
+/// Amazon's example of a NAT gateway: its own rows, and those of an instance behind it.
+const NAT: &str = "instance-id interface-id srcaddr dstaddr pkt-srcaddr pkt-dstaddr start action flow-direction protocol tcp-flags
+- eni-2222 10.0.1.5 10.0.0.220 10.0.1.5 203.0.113.5 1504013579 ACCEPT ingress 6 3
+- eni-2222 10.0.0.220 203.0.113.5 10.0.0.220 203.0.113.5 1504013579 ACCEPT egress 6 3
+i-0123 eni-1111 10.0.1.5 203.0.113.5 10.0.1.5 203.0.113.5 1504013579 ACCEPT egress 6 3
+";
+
+#[test]
+fn relays_are_not_devices() {
+    let counts = |place: &Place, arguments: &[&str]| {
+        let log = place.file("flows.log", NAT);
+        let summary = place.import(&[&AS_OF[..], arguments, &[&log]].concat());
+        (summary["counted"].as_u64().unwrap(), summary["notAConnection"]["relay"].as_u64())
+    };
+    assert_eq!(counts(&Place::new(), &[]), (2, None));
+    assert_eq!(counts(&Place::new(), &["--not-device", "eni-2222"]), (1, Some(1)));
+    assert_eq!(
+        counts(&Place::new(), &["--not-device", "10.9.9.9", "--not-device", "10.0.0.0/24"]),
+        (1, Some(1))
+    );
+    // The configuration's relays are those of every import.
+    let place = Place::new();
+    let config = std::fs::read_to_string(place.path("ipstats.toml")).unwrap();
+    place.file("ipstats.toml", format!("not_devices = [\"ENI-2222\"]\n{config}"));
+    assert_eq!(counts(&place, &[]), (1, Some(1)));
+    assert_eq!(counts(&place, &["--not-device", "i-0123"]), (0, Some(2)));
+}
+
 #[test]
 fn sites_tell_the_same_private_address_apart() {
     let place = Place::new();

@@ -182,6 +182,7 @@ fn what_the_key_says_cannot_be_said_again() {
         &["--count", "attempted"],
         &["--originator-is-device"],
         &["--internal-network", "10.0.0.0/8"],
+        &["--not-device", "10.0.0.220"],
         &["--data-dir", "data"],
         &["--as-of", AS_OF],
     ] {
