@@ -13,6 +13,7 @@ use crate::reader::{Outcome, Reader};
 use ipstats_model::Timestamp;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// One event.
@@ -25,8 +26,8 @@ pub(super) struct WindowsEvent<'a> {
     data: EventData<'a>,
     /// The values of the data without their names.
     inserts: Inserts<'a>,
-    /// The event for people: `Name: value` lines, in Sysmon's case.
-    message: Scalar<'a>,
+    /// The event for people: `Name: value` lines, in Sysmon's case. Most shippers send it beside the values, so it stays escaped.
+    message: Option<&'a RawValue>,
     /// When it was written, in UTC.
     created: Scalar<'a>,
     /// When it was written, mostly without a zone (NXLog).
@@ -71,8 +72,9 @@ impl WindowsEvent<'_> {
                 self.data.set(name, std::mem::take(value));
             }
         }
-        if let Scalar::Text(message) = &self.message {
-            self.data.complete_from_message(message);
+        let message = self.message.map(|message| serde_json::from_str::<String>(message.get()));
+        if let Some(Ok(message)) = message {
+            self.data.complete_from_message(&message);
         }
     }
 
@@ -114,7 +116,10 @@ impl<'de: 'a, 'a> EventSeed<'_, 'a> {
             "TimeCreated" | "TimeGenerated" | "system_time" | "systemTime" => &mut event.created,
             "EventTime" => &mut event.event_time,
             "@timestamp" => &mut event.timestamp,
-            "Message" | "message" => &mut event.message,
+            "Message" | "message" => {
+                event.message = Some(map.next_value()?);
+                return Ok(());
+            }
             "StringInserts" => {
                 event.inserts = map.next_value()?;
                 return Ok(());
