@@ -1,4 +1,4 @@
-//! What a record of Amazon's VPC flow logs says, as text and inside documents of ECS: packets that went in one direction through one
+//! The rules for a record of Amazon's VPC flow logs, as text and inside documents of ECS. A record is of packets that went in one direction through one
 //! interface.
 
 use crate::flow_rules::FlowEvidence;
@@ -51,7 +51,7 @@ impl<T: FnOnce() -> Result<Timestamp, Malformed>> VpcFlow<'_, T> {
         {
             return Err(NotAConnection::Relay.into());
         }
-        // Between two of the organization's own, either may be whose interface this is, unless the direction is said.
+        // Between two of the organization's own, either may be whose interface this is, unless the direction is known.
         let is_its_interface = is_egress || !reader.is_internal(self.destination);
         if is_its_interface {
             for name in [self.instance, self.interface, self.interface_address] {

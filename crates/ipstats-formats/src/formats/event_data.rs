@@ -27,7 +27,7 @@ const OUTBOUND: [&str; 2] = ["%%14593", "outbound"];
 const INBOUND: [&str; 2] = ["%%14592", "inbound"];
 
 impl<'a> EventData<'a> {
-    /// Whether the host opened the connection; nothing if the data does not say.
+    /// Whether the host opened the connection; nothing if the data does not show it.
     pub(super) fn initiated_if_known(&self, kind: EventKind) -> Option<bool> {
         match kind {
             EventKind::Sysmon => self.initiated.flag(),

@@ -48,7 +48,7 @@ const ACTIONS: [(&str, Result<Progress, NotAConnection>); 10] = [
     ("ConnectionRequest", Ok(Progress::Opened)),
     ("ConnectionFound", Ok(Progress::Opened)),
     ("ConnectionAttempt", Ok(Progress::Attempted)),
-    // A packet of a handshake that the sensor saw on the wire: whose connection it is is not said.
+    // A packet of a handshake that the sensor saw on the wire: the record does not show whose connection it is.
     ("ConnectionAcknowledged", Err(NotAConnection::Inspected)),
     ("ConnectionSuccessAggregatedReport", Ok(Progress::Opened)),
     ("ConnectionFailedAggregatedReport", Ok(Progress::Attempted)),

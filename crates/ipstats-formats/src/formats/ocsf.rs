@@ -166,6 +166,8 @@ struct Ends<'e, 'a> {
     opened: &'e Endpoint<'a>,
     originator: CanonicalIp,
     responder: CanonicalIp,
+    /// The event shows that the originator is the organization's own.
+    is_internal: bool,
 }
 
 /// Whose report an event is.
@@ -204,34 +206,24 @@ impl NetworkActivity<'_> {
             }
         }
         let originator = originator.ok_or(Malformed::Missing { field: "device or src_endpoint.ip" })?;
-        let is_source_internal = source.is_instance() || reader.is_internal(originator);
+        let is_internal = direction != Direction::Unknown || source.is_instance();
+        let ends = Ends { opened: source, originator, responder, is_internal };
+        let is_internal = destination.is_instance();
+        let swapped = Ends { opened: destination, originator: responder, responder: originator, is_internal };
+        // What leaves the organization was opened by the end inside, whichever end the product calls the source.
+        let is_source_outside = !source.is_instance() && !reader.is_internal(originator);
+        let is_outbound = product == Product::Other && direction == Direction::Outbound;
+        let may_be_swapped = is_outbound && reader.is_internal(responder);
         let ends = match self.opener(product, source, destination)? {
-            Opener::Source(_) => Ends { opened: source, originator, responder },
-            // The source serves. What leaves the organization was opened by the other end, where that is inside.
-            Opener::Destination(_) if self.may_be_swapped(product, direction) => {
-                Ends { opened: destination, originator: responder, responder: originator }
-            }
+            Opener::Source(_) if may_be_swapped && is_source_outside => swapped,
+            Opener::Source(_) => ends,
+            Opener::Destination(_) if may_be_swapped || self.initiator_id.number() == Some(2) => swapped,
             Opener::Destination(_) => return Err(NotAConnection::Inbound.into()),
         };
-        let is_swapped = product == Product::Other
-            && direction == Direction::Outbound
-            && !is_source_internal
-            && reader.is_internal(responder);
-        let ends = if is_swapped {
-            Ends { opened: destination, originator: responder, responder: originator }
-        } else {
-            ends
-        };
-        self.flow(&ends, direction, progress, reader)
+        self.flow(&ends, progress, reader)
     }
 
-    fn flow(
-        &self,
-        ends: &Ends<'_, '_>,
-        direction: Direction,
-        progress: Progress,
-        reader: &mut Reader<'_>,
-    ) -> Outcome {
+    fn flow(&self, ends: &Ends<'_, '_>, progress: Progress, reader: &mut Reader<'_>) -> Outcome {
         for value in [&ends.opened.instance_uid, &ends.opened.interface_uid] {
             reader.check_not_relay(value.as_text())?;
         }
@@ -239,8 +231,7 @@ impl NetworkActivity<'_> {
             at: self.at()?,
             originator: ends.originator,
             responder: ends.responder,
-            originator_internal: (direction != Direction::Unknown || ends.opened.is_instance())
-                .then_some(true),
+            originator_internal: ends.is_internal.then_some(true),
             responder_internal: None,
             originator_name: ends.opened.name()?,
             originator_mac: ends.opened.mac.text("src_endpoint.mac")?,
@@ -255,17 +246,17 @@ impl NetworkActivity<'_> {
         known.map_or(Product::Other, |(_, product)| *product)
     }
 
-    /// Which end opened the connection: what the event says outright, then flags and ports, as far as the product's events prove it.
+    /// Which end opened the connection: the event's own word, then flags and ports, as far as the product's events prove it.
     fn opener(
         &self,
         product: Product,
         source: &Endpoint<'_>,
         destination: &Endpoint<'_>,
     ) -> Result<Opener, NotAConnection> {
-        let opened = Progress::Opened;
+        let by_source = Opener::Source(Progress::Opened);
         match self.initiator_id.number() {
-            Some(1) => return Ok(Opener::Source(opened)),
-            Some(2) => return Ok(Opener::Destination(opened)),
+            Some(1) => return Ok(by_source),
+            Some(2) => return Ok(Opener::Destination(Progress::Opened)),
             _ => {}
         }
         let flags = self.connection_info.0.as_ref().and_then(|info| info.tcp_flags.port());
@@ -278,18 +269,10 @@ impl NetworkActivity<'_> {
         };
         let shows_nothing = evidence.protocol.is_none() && evidence.source_port.is_none();
         match (product, evidence.opener()) {
-            (Product::Zeek, _) => Ok(Opener::Source(opened)),
-            (Product::Other, Err(_)) => Ok(Opener::Source(opened)),
-            (_, Err(NotAConnection::DirectionUnknown)) if shows_nothing => Ok(Opener::Source(opened)),
-            (_, opener) => opener,
+            (Product::Zeek, _) | (Product::Other, Err(_)) => Ok(by_source),
+            (_, Err(NotAConnection::DirectionUnknown)) if shows_nothing => Ok(by_source),
+            (_, shown) => shown,
         }
-    }
-
-    /// Whether an event that its destination opened shows that connection, and not packets of one direction, which another event
-    /// shows better.
-    fn may_be_swapped(&self, product: Product, direction: Direction) -> bool {
-        let is_named = self.initiator_id.number() == Some(2);
-        is_named || (product == Product::Other && direction == Direction::Outbound)
     }
 
     /// The number of the protocol above IP.

@@ -66,12 +66,12 @@ struct Netflow<'a> {
 #[derive(Deserialize, Default, Debug)]
 #[serde(default)]
 struct TcpSession<'a> {
-    #[serde(borrow)]
-    tcp_flags: Scalar<'a>,
-    #[serde(borrow)]
-    tcp_flags_ts: Scalar<'a>,
-    #[serde(borrow)]
-    tcp_flags_tc: Scalar<'a>,
+    #[serde(borrow, rename = "tcp_flags")]
+    flags: Scalar<'a>,
+    #[serde(borrow, rename = "tcp_flags_ts")]
+    to_server: Scalar<'a>,
+    #[serde(borrow, rename = "tcp_flags_tc")]
+    to_client: Scalar<'a>,
 }
 
 const SYN: u8 = 0x02;
@@ -144,7 +144,7 @@ impl Record<'_> {
     /// A record of one direction: flags and ports show which end opened the flow.
     fn netflow(&self) -> Result<(&Scalar<'_>, Progress), Rejected> {
         let netflow = self.netflow.0.as_ref().ok_or(Malformed::Missing { field: "netflow" })?;
-        let flags = self.tcp.0.as_ref().and_then(|tcp| flags(&tcp.tcp_flags));
+        let flags = self.tcp.0.as_ref().and_then(|tcp| flags(&tcp.flags));
         let evidence = FlowEvidence {
             protocol: self.protocol(),
             source_port: self.src_port.port(),
@@ -180,9 +180,10 @@ impl Record<'_> {
     /// Whether a SYN was answered by a reset: Suricata calls such a flow closed as well.
     fn is_refused(&self) -> bool {
         let flags = |value: &Scalar<'_>| flags(value).unwrap_or(0);
-        self.tcp.0.as_ref().is_some_and(|tcp| {
-            flags(&tcp.tcp_flags_ts) & SYN != 0 && flags(&tcp.tcp_flags_tc) & (SYN | RST) == RST
-        })
+        self.tcp
+            .0
+            .as_ref()
+            .is_some_and(|tcp| flags(&tcp.to_server) & SYN != 0 && flags(&tcp.to_client) & (SYN | RST) == RST)
     }
 
     fn mac(&self) -> Result<Option<&str>, Malformed> {

@@ -1,4 +1,4 @@
-//! Which events of Windows say that their host opened a connection: Sysmon's event 3 ("network connection detected"), and 5156 and
+//! Which events of Windows show that their host opened a connection: Sysmon's event 3 ("network connection detected"), and 5156 and
 //! 5157 of the Windows Filtering Platform, which permits and blocks connections.
 
 use crate::fields::scalar::Scalar;
@@ -6,7 +6,7 @@ use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Outcome, Progress, Reader};
 use ipstats_model::{CanonicalIp, Timestamp};
 
-/// What an event says.
+/// What an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EventKind {
     /// Sysmon saw a connection.
@@ -52,7 +52,7 @@ impl EventKind {
         }
     }
 
-    /// The field that says who opened the connection.
+    /// The field that shows who opened the connection.
     pub(super) const fn initiated_field(self) -> &'static str {
         match self {
             Self::Sysmon => "Initiated",
@@ -90,7 +90,7 @@ impl<T: FnOnce() -> Result<Timestamp, Malformed>> NetworkEvent<'_, T> {
     }
 }
 
-/// Whether an event is of Sysmon, on Windows or Linux: by its provider, or by its channel where that is not said.
+/// Whether an event is of Sysmon, on Windows or Linux: by its provider, or by its channel where it has no provider.
 fn is_sysmon(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
     const CHANNEL: &str = "Microsoft-Windows-Sysmon/";
     if !provider.is_nothing() {
@@ -104,7 +104,7 @@ fn is_sysmon(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
     }
 }
 
-/// Whether an event is of Windows' auditing, by its provider, or by its channel where that is not said.
+/// Whether an event is of Windows' auditing, by its provider, or by its channel where it has no provider.
 fn is_security(provider: &Scalar<'_>, channel: &Scalar<'_>) -> bool {
     if provider.is_nothing() {
         channel.is("Security")

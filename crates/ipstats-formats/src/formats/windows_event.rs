@@ -41,13 +41,13 @@ pub(super) struct WindowsEvent<'a> {
 struct Inserts<'a>(Vec<Scalar<'a>>);
 
 impl WindowsEvent<'_> {
-    /// Whether this is an event of Windows at all: other documents may have an `event_id` of theirs, and say when they were taken in.
+    /// Whether this is an event of Windows at all: other documents may have an `event_id` of theirs, and have the time of a shipper.
     pub(super) fn is_of_windows(&self) -> bool {
         let has_origin = !self.provider.is_nothing() || !self.channel.is_nothing();
         !self.event_id.is_nothing() && (has_origin || self.timestamp.is_nothing())
     }
 
-    /// Records the event if it says that its host opened a connection.
+    /// Records the event if its host opened a connection.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) -> Outcome {
         let kind =
             EventKind::of(&self.event_id, &self.provider, &self.channel).ok_or(NotAConnection::OtherEvent)?;

@@ -30,7 +30,7 @@ pub(super) struct Winlog<'a> {
 const SHORT_NAME_BYTES: usize = 15;
 
 impl Winlog<'_> {
-    /// Records the event of `document` if it says that its host opened a connection.
+    /// Records the event of `document` if its host opened a connection.
     pub(super) fn read(&self, document: &Document<'_>, reader: &mut Reader<'_>) -> Outcome {
         let kind = EventKind::of(&self.event_id, &self.provider_name, &self.channel)
             .ok_or(NotAConnection::OtherEvent)?;

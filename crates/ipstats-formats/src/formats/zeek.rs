@@ -1,4 +1,4 @@
-//! What a conn.log record of Zeek says, in whatever form: TSV, JSON, or inside a document of ECS or OCSF.
+//! The rules for a conn.log record of Zeek in any form: TSV, JSON, or inside a document of ECS or OCSF.
 
 use crate::flow_rules::{Answer, ICMP, ICMP_V6, icmp_progress};
 use crate::outcome::NotAConnection;

@@ -18,7 +18,7 @@ pub(crate) const FORMAT: JsonFormat = JsonFormat {
         keys.has_top("ts") && has_ends
     },
     lists: &[],
-    record: |text, reader| read(&json::object(text)?, reader),
+    record: read,
     knows_other_events: false,
     wraps: false,
 };
@@ -35,13 +35,8 @@ struct Record<'a> {
     orig_h: Scalar<'a>,
     #[serde(borrow, rename = "id.resp_h", alias = "id_resp_h")]
     resp_h: Scalar<'a>,
-    /// The type of the message, where the protocol is ICMP.
-    #[serde(rename = "id.orig_p", alias = "id_orig_p")]
-    orig_p: Scalar<'a>,
     #[serde(borrow)]
     proto: Scalar<'a>,
-    orig_pkts: Scalar<'a>,
-    resp_pkts: Scalar<'a>,
     #[serde(borrow)]
     conn_state: Scalar<'a>,
     #[serde(borrow)]
@@ -57,28 +52,45 @@ struct Record<'a> {
 struct Id<'a> {
     #[serde(borrow)]
     orig_h: Scalar<'a>,
-    orig_p: Scalar<'a>,
     #[serde(borrow)]
     resp_h: Scalar<'a>,
 }
 
-fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
+/// What is read of ICMP besides, which is rare.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct IcmpRecord<'a> {
+    #[serde(borrow)]
+    id: Nested<IcmpId<'a>>,
+    /// The type of the message.
+    #[serde(borrow, rename = "id.orig_p", alias = "id_orig_p")]
+    orig_p: Scalar<'a>,
+    #[serde(borrow)]
+    orig_pkts: Scalar<'a>,
+    #[serde(borrow)]
+    resp_pkts: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct IcmpId<'a> {
+    #[serde(borrow)]
+    orig_p: Scalar<'a>,
+}
+
+fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
+    let record: Record<'_> = json::object(text)?;
     // Only conn.log has connection states, whatever `_path` calls it.
     let Some(state) = record.conn_state.text("conn_state")? else {
         return Err(NotAConnection::OtherEvent.into());
     };
-    let (originator, port, responder) = match &record.id.0 {
-        Some(id) => (&id.orig_h, &id.orig_p, &id.resp_h),
-        None => (&record.orig_h, &record.orig_p, &record.resp_h),
+    let (originator, responder) = match &record.id.0 {
+        Some(id) => (&id.orig_h, &id.resp_h),
+        None => (&record.orig_h, &record.resp_h),
     };
     let originator = originator.ip("id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?;
     let progress = match &record.proto {
-        Scalar::Text(proto) if zeek::is_icmp(proto.as_bytes()) => {
-            let message_type = port.number().and_then(|port| port.try_into().ok());
-            let [originator_packets, responder_packets] =
-                [&record.orig_pkts, &record.resp_pkts].map(|packets| packets.number()?.try_into().ok());
-            Icmp { message_type, originator_packets, responder_packets }.progress(originator)?
-        }
+        Scalar::Text(proto) if zeek::is_icmp(proto.as_bytes()) => icmp(text)?.progress(originator)?,
         _ => zeek::progress(state.as_bytes())
             .ok_or_else(|| record.conn_state.is_not(zeek::A_CONN_STATE, "conn_state"))?,
     };
@@ -92,5 +104,15 @@ fn read(record: &Record<'_>, reader: &mut Reader<'_>) -> Outcome {
         originator_name: None,
         originator_mac: record.orig_l2_addr.text("orig_l2_addr")?,
         progress,
+    })
+}
+
+fn icmp(text: &str) -> Result<Icmp, Malformed> {
+    let record: IcmpRecord<'_> = json::object(text)?;
+    let message_type = record.id.0.as_ref().map_or(&record.orig_p, |id| &id.orig_p);
+    Ok(Icmp {
+        message_type: message_type.number().and_then(|kind| kind.try_into().ok()),
+        originator_packets: record.orig_pkts.count(),
+        responder_packets: record.resp_pkts.count(),
     })
 }

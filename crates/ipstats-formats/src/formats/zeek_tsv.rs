@@ -25,6 +25,8 @@ pub(crate) struct Columns {
     header: Header,
     /// For each column up to the last that is read, which field it is.
     fields: Vec<Field>,
+    /// Columns up to the last that is read of other protocols than ICMP.
+    usual: usize,
     /// Columns of a row.
     count: usize,
     /// Whether these are connections, whatever `#path` calls them: `conn`, `open_conn`, `conn-exc`.
@@ -85,7 +87,8 @@ impl Columns {
         let is_conn = missing.is_empty();
         let read = fields.iter().rposition(|field| *field != Field::Other).map_or(0, |last| last + 1);
         fields.truncate(read);
-        Ok(Self { header, fields, count, is_conn })
+        let usual = fields.iter().rposition(|field| !field.is_of_icmp()).map_or(0, |last| last + 1);
+        Ok(Self { header, fields, usual, count, is_conn })
     }
 
     /// Columns of rows that arrive without a header; nothing where there are none, or a needed one is missing.
@@ -99,12 +102,14 @@ impl Columns {
         if !self.is_conn {
             return Err(NotAConnection::OtherEvent.into());
         }
-        let row = self.row(line)?;
+        let row = self.row(line, self.usual)?;
         let Some(state) = row.get(Field::State) else { return Err(NotAConnection::OtherEvent.into()) };
         let originator =
             row.ip(Field::Originator, "id.orig_h")?.ok_or(Malformed::Missing { field: "id.orig_h" })?;
         let progress = match row.get(Field::Protocol) {
-            Some(proto) if zeek::is_icmp(proto) => row.icmp().progress(originator)?,
+            Some(proto) if zeek::is_icmp(proto) => {
+                self.row(line, self.fields.len())?.icmp().progress(originator)?
+            }
             _ => zeek::progress(state).ok_or_else(|| is_not(zeek::A_CONN_STATE, "conn_state", state))?,
         };
         reader.flow(&Flow {
@@ -122,9 +127,9 @@ impl Columns {
         })
     }
 
-    /// Cuts a line into its columns, of which it must have as many as the header.
-    fn row<'a>(&self, line: &'a [u8]) -> Result<Row<'a>, Malformed> {
-        let places = self.fields.iter().map(|field| *field as usize);
+    /// Cuts a line into its columns, of which it must have as many as the header; `read` of them are kept.
+    fn row<'a>(&self, line: &'a [u8], read: usize) -> Result<Row<'a>, Malformed> {
+        let places = self.fields.iter().take(read).map(|field| *field as usize);
         cut(line, self.header.separator, places, self.count, |value| self.is_set(value)).map(Row)
     }
 
@@ -134,6 +139,11 @@ impl Columns {
 }
 
 impl Field {
+    /// Whether it is read of ICMP only, which is rare: its columns are the last ones of a row.
+    const fn is_of_icmp(self) -> bool {
+        matches!(self, Self::OriginatorPort | Self::OriginatorPackets | Self::ResponderPackets | Self::Other)
+    }
+
     fn named(name: &[u8]) -> Self {
         match name {
             b"ts" => Self::Time,

@@ -306,7 +306,7 @@ fn only_the_key_of_a_list_of_records_makes_a_list() {
     }
 }
 
-/// A folder of Zeek's logs is imported whole: what is not the conn log says so.
+/// A folder of Zeek's logs can be imported whole.
 #[test]
 fn zeek_json_log_of_another_kind_is_other_events() {
     for record in [

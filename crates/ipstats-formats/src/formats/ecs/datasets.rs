@@ -1,5 +1,5 @@
-//! What is known of the data sets that are written as ECS documents: an envelope proves nothing, so this table says who the device of
-//! a document is, and how its record says that a connection was opened. docs/sources.md shows it.
+//! What is known of the data sets that are written as ECS documents: an envelope proves nothing, so this table decides who the device of
+//! a document is, and which of its records are opened connections. docs/sources.md shows it.
 
 use super::document::Document;
 
@@ -22,9 +22,9 @@ pub(super) enum DataSet {
     AwsVpcFlow,
     /// Flow logs of one direction without TCP flags.
     VpcFlow,
-    /// A log of sessions, whose source opened them; `network.direction` says which ends are inside the perimeter.
+    /// A log of sessions, whose source opened them; `network.direction` shows which ends are inside the perimeter.
     Sessions,
-    /// The same, but `network.direction` is that of a packet at an interface, which says nothing.
+    /// The same, but `network.direction` is that of a packet at an interface, which shows nothing.
     SessionsByInterface,
     /// Documents that hold many flows each, whose ends are lists.
     ManyFlows,
@@ -70,8 +70,8 @@ impl DataSet {
         {
             return found.1;
         }
-        let origins = [dataset, module, provider, stream, agent].into_iter().flatten();
-        origins.filter_map(Self::named).next().unwrap_or(Self::Sessions)
+        let mut origins = [dataset, module, provider, stream, agent].into_iter().flatten();
+        origins.find_map(Self::named).unwrap_or(Self::Sessions)
     }
 
     /// The data set of this name, or of the name in front of its dot.

@@ -240,7 +240,7 @@ pub(in crate::formats) enum Direction {
     Out,
     /// The other side.
     In,
-    /// Not said.
+    /// Not in the document.
     Unknown,
 }
 

@@ -26,7 +26,7 @@ use ipstats_model::CanonicalIp;
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Ecs,
     recognizes: |keys| {
-        // Without one of these a document says nothing of a connection: agents ship documents of every kind.
+        // Without one of these a document shows no connection: agents ship documents of every kind.
         let parts = ["source", "destination", "network", "zeek", "suricata", "winlog"];
         let marks = ["@timestamp", "ecs", "agent", "event"];
         let has_any = |names: &[&str]| names.iter().any(|name| keys.has_top(name));
@@ -43,7 +43,7 @@ pub(super) fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
     json::object::<Document<'_>>(text)?.read(reader)
 }
 
-/// What a document says of who is inside, each end by itself.
+/// Whether each end is inside, where the document shows it.
 type Inside = [Option<bool>; 2];
 
 impl Document<'_> {
@@ -82,7 +82,7 @@ impl Document<'_> {
         }
     }
 
-    /// What the document says of the event of Suricata in it.
+    /// The fields of the document that its event of Suricata lacks.
     fn around(&self) -> Result<Around, Malformed> {
         Ok(Around { ends: self.ends()?, start: self.time().ok() })
     }
@@ -103,7 +103,7 @@ impl Document<'_> {
                 let dataset = self.dataset().unwrap_or("flow");
                 dataset.rsplit('.').next() == Some("flow") && (self.kind.is_nothing() || self.kind.is("flow"))
             }
-            // What a firewall says of itself and of translations of addresses.
+            // Events of the firewall itself, and translations of addresses.
             _ => event.kinds.is_empty() || event.kinds.iter().any(|kind| !kind.eq_ignore_ascii_case("info")),
         };
         if is_event && is_network && is_of_set { Ok(()) } else { Err(NotAConnection::OtherEvent) }
@@ -128,7 +128,7 @@ impl Document<'_> {
         reader.connection(device, destination, self.time()?)
     }
 
-    /// Packetbeat runs on hosts and on sensors alike: the addresses of the host tell.
+    /// Packetbeat runs on hosts and on sensors alike: the addresses of the host decide.
     fn packetbeat(
         &self,
         source: Option<CanonicalIp>,
@@ -313,7 +313,7 @@ impl Document<'_> {
         }
     }
 
-    /// The progress that the rules for flows found, unless the document says that the connection was refused.
+    /// The progress that the rules for flows found, unless the connection was refused.
     fn worse_of(&self, progress: Progress) -> Progress {
         match progress {
             Progress::Opened => self.progress(),
