@@ -55,14 +55,15 @@ fn evidence(record: &Record) -> FlowEvidence {
     }
 }
 
-/// The ICMP type of a field of its own, else the upper byte of the destination port, where NetFlow has put type and code since
-/// version 5. Some of Cisco's exporters leave that at 0 and put them into the source port, the other way round.
+/// The ICMP type of a field of its own, beside which ports are those of an ICMP identifier (Cisco ASA). Else the upper byte of the
+/// destination port, where NetFlow has put type and code since version 5; some of Cisco's exporters leave that at 0 and put both into the
+/// source port, the other way round.
 fn icmp_type(record: &Record) -> Option<u8> {
     let from_ports = || match (record.source_port, record.destination_port?) {
         (Some(source), 0) if source != 0 => Some(source.swap_bytes().to_be_bytes()[0]),
         (_, destination) => Some(destination.to_be_bytes()[0]),
     };
-    record.icmp_type.filter(|kind| *kind != 0).or_else(from_ports).or(record.icmp_type)
+    record.icmp_type.or_else(from_ports)
 }
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(icmp(1, 8 << 8, None), opened);
         assert_eq!(icmp(58, 128 << 8, None), opened);
         assert_eq!(icmp(1, 0, Some(8)), opened);
-        assert_eq!(icmp(1, 8 << 8, Some(0)), opened, "a field that is not filled");
+        assert_eq!(icmp(1, 8 << 8, Some(0)), Err(NotAConnection::OtherEvent), "the port is an identifier");
         assert_eq!(icmp(1, 0, None), Err(NotAConnection::OtherEvent), "an echo reply");
         assert_eq!(icmp(1, 3 << 8 | 1, None), Err(NotAConnection::OtherEvent));
         let in_source_port = Record { protocol: Some(1), ..tcp(8, 0, 0) };

@@ -140,10 +140,30 @@ impl TemplateBuilder {
         } else if record_bytes_min == 0 {
             DatagramError::TemplateEmpty { id }
         } else {
-            let fields = fields.into_boxed_slice();
+            let mut fields = fields.into_boxed_slice();
+            skip_outer_header(&mut fields);
             return TemplateChange::Define(id, Template { fields, is_options });
         };
         TemplateChange::Refuse(id, error)
+    }
+}
+
+/// Skips the header around a tunneled packet. Routers that look into tunnels export the flow's key once for each header, the outermost
+/// first (RFC 7011, 8): protocol, ports and addresses then occur twice, and those of the last header are of the connection.
+fn skip_outer_header(fields: &mut [Field]) {
+    let count = |element| fields.iter().filter(|field| field.element == element).count();
+    let key = [Element::SourceAddress, Element::DestinationAddress, Element::Protocol];
+    if key.iter().any(|element| count(*element) < 2) {
+        return;
+    }
+    let ports_and_flags = [Element::SourcePort, Element::DestinationPort, Element::TcpFlags];
+    for element in key.into_iter().chain(ports_and_flags) {
+        let last = fields.iter().rposition(|field| field.element == element);
+        for (place, field) in fields.iter_mut().enumerate() {
+            if field.element == element && Some(place) != last {
+                field.element = Element::Skipped;
+            }
+        }
     }
 }
 

@@ -237,3 +237,15 @@ fn other_protocols_are_named() {
         assert!(problem(&tally).contains(name), "{}", problem(&tally));
     }
 }
+
+#[test]
+fn inner_header_of_tunnel_is_read() {
+    // The key of the outer header in IPv6 with its ports and protocol, then that of the inner one, as Cisco's routers export SRv6.
+    let outer = [(27, 16), (28, 16), (22, 4), (7, 2), (11, 2), (4, 1), (6, 2)];
+    let inner = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (6, 2)];
+    let record =
+        Bytes::default().u8(&[0xfd; 16]).u8(&[0xfe; 16]).u32(&[69_500]).u16(&[0, 0]).u8(&[4]).u16(&[0]);
+    let record = record.u8(&DEVICE).u8(&REMOTE).u16(&[49_152, 443]).u8(&[6]).u16(&[0x1b]);
+    let sets = Bytes::default().set(0, &template(256, &[&outer[..], &inner].concat())).set(256, &record);
+    assert_eq!(read(&[v9(&sets)], &Settings::default()).0, [ONE]);
+}
