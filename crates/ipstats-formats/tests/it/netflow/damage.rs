@@ -154,7 +154,8 @@ fn templates_are_replaced_and_withdrawn() {
     let flow = set(256, &record);
     let outcomes = |between: &[Vec<u8>]| {
         let datagrams = [&[set(2, &template(256, &delta)), set(2, &template(257, &delta))], between].concat();
-        let (connections, tally) = read(&[&datagrams[..], &[flow.clone()]].concat(), &Settings::default());
+        let (connections, tally) =
+            read(&[&datagrams[..], std::slice::from_ref(&flow)].concat(), &Settings::default());
         (connections.len(), reasons(&tally), tally.malformed())
     };
     assert_eq!(outcomes(&[]), (1, vec![], 0));
