@@ -103,6 +103,7 @@ fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
     let handle = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if handle.swap(true, Ordering::Relaxed) {
+            output::note("stopped at once: the copy is not finished; run it again, nothing counts twice");
             process::exit(130);
         }
         output::note("stopping: finishing what was read (once more to stop at once)");

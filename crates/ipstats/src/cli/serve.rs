@@ -1,10 +1,12 @@
 //! `ipstats serve`: the HTTP service, until it is told to stop.
 
 mod reload;
+mod shutdown;
 mod signals;
 mod supervisor;
 
 use self::reload::Reload;
+use self::shutdown::{Progress, Step};
 use self::signals::Signals;
 use super::{ClockArgs, PlaceArgs, output};
 use crate::auth::SigningKey;
@@ -142,7 +144,7 @@ fn serve_rereading(
     let metrics = config.metrics_listen.map(bind_metrics).transpose()?;
     let runtime = tokio::runtime::Runtime::new().context("no threads can be started")?;
     runtime.block_on(async {
-        let signals = Signals::install().context("signals cannot be handled")?;
+        let mut signals = Signals::install().context("signals cannot be handled")?;
         let listener = from_std(listener)?;
         let (shutdown, stop) = Shutdown::new();
         let operator = http::operator_router(&app, sources.borrow().board());
@@ -182,11 +184,15 @@ fn serve_rereading(
         quotas.abort();
         maintenance.abort();
         expiry.abort();
-        tracing::info!("stopping: finishing what was begun");
+        let progress = Arc::new(Progress::default());
+        tokio::spawn(signals.end_at_next(Arc::clone(&app), Arc::clone(&progress)));
+        tracing::info!("stopping: finishing requests and sources (a second signal stops at once)");
         app.begin_closing();
         shutdown.begin();
         sources.borrow_mut().stop();
+        progress.set(Step::Requests);
         server.await.context("the server ended early")?;
+        progress.set(Step::Store);
         app.close().await.context("the store was not closed properly")?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

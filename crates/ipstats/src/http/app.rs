@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use super::ingest::Senders;
+use super::ingest::{Senders, SmallBodies};
 use super::public_urls::PublicUrls;
 use crate::audit::{AuditError, AuditFigures, AuditLog, Full, Place};
 use crate::auth::{
@@ -21,7 +21,7 @@ use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use ipstats_model::Organization;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often it is looked whether keys of an issuer are due.
@@ -41,10 +41,12 @@ pub struct App {
     pub(super) metrics: Metrics,
     audit: ArcSwapOption<AuditLog>,
     senders: Senders,
+    small_bodies: SmallBodies,
     acknowledgements: AtomicU64,
     /// The URL of the address listened on.
     of_address: PublicUrl,
     closing: AtomicBool,
+    open_requests: AtomicUsize,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -116,9 +118,11 @@ impl App {
             metrics: Metrics::new(Clock::System.unix_millis()),
             audit: ArcSwapOption::from_pointee(audit),
             senders,
+            small_bodies: SmallBodies::default(),
             acknowledgements: AtomicU64::new(0),
             of_address,
             closing: AtomicBool::new(false),
+            open_requests: AtomicUsize::new(0),
         })
     }
 
@@ -211,11 +215,29 @@ impl App {
     /// Closes the store and the audit log; to be called when no request is under way any more.
     pub async fn close(&self) -> Result<(), StoreError> {
         let closed = self.store.close().await;
+        self.close_audit_log().await;
+        closed
+    }
+
+    /// Writes the last lines of the audit log.
+    pub async fn close_audit_log(&self) {
         if let Some(audit) = self.audit.load_full() {
             // A thread of its own: it may have to wait for a disk.
             let _ = tokio::task::spawn_blocking(move || audit.close()).await;
         }
-        closed
+    }
+
+    /// Requests that are not answered yet.
+    pub fn open_requests(&self) -> usize {
+        self.open_requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn request_opened(&self) {
+        self.open_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn request_closed(&self) {
+        self.open_requests.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -225,6 +247,11 @@ impl App {
     /// What is kept of the sender with the key of `source`.
     pub(super) fn sender(&self, source: &IngestSource) -> Arc<Account> {
         self.senders.of(source)
+    }
+
+    /// Memory for bodies that wait.
+    pub(super) fn small_bodies(&self) -> &SmallBodies {
+        &self.small_bodies
     }
 
     /// Numbers of deliveries that are durable: the next is given out, all below it were.

@@ -9,6 +9,7 @@ mod acceptance;
 mod app;
 mod authority;
 mod bearer;
+mod body;
 mod entrance;
 mod error;
 mod forwarded;

@@ -4,6 +4,7 @@
 //! Parameters of the URL are ignored; the audience comes as `resource` or as `scope`.
 
 use super::app::{App, Snapshot};
+use super::body::read_body;
 use super::openapi::{TokenErrors, TokenForm};
 use super::public_urls::AskedUrl;
 use super::tenant::Tenant;
@@ -15,7 +16,7 @@ use crate::auth::{IssueError, IssuedToken, SecretRefused, TOKEN_SECONDS, TokenVe
 use crate::config::Application;
 use crate::secret::Secret;
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
@@ -117,7 +118,7 @@ async fn issue(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Answer, TokenError> {
-    let form = Form(to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| TokenError::Body)?);
+    let form = Form(read_body(body, FORM_BYTES_MAX).await.ok_or(TokenError::Body)?);
     let snapshot = &*app.whole_snapshot();
     let credentials = form.credentials(headers);
     trail.note_actor(actor(snapshot, organization, &form, credentials.as_ref().ok()));

@@ -143,6 +143,7 @@ impl Watched {
         client: Option<IpAddr>,
         request: &Request,
     ) -> Self {
+        app.request_opened();
         Self {
             operation,
             method: request.method().clone(),
@@ -241,6 +242,7 @@ impl Drop for Watched {
         if !self.is_answered {
             self.keep(None, None);
         }
+        self.app.request_closed();
     }
 }
 

@@ -38,7 +38,7 @@ pub enum State {
 /// What was sent to a source and not read, since the service began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unread {
-    /// Datagrams and connections of senders that are not admitted.
+    /// Datagrams and connections of senders that are not admitted, and uploads for which there is no room.
     pub refused: u64,
     /// Datagrams that the system dropped because more arrived than were read.
     pub dropped: u64,
@@ -145,7 +145,7 @@ impl Account {
         books.trouble.get_or_insert_with(|| (now, unless_known.to_owned()));
     }
 
-    /// Counts a datagram or connection of a sender that is not admitted.
+    /// Counts a datagram or connection of a sender that is not admitted, or an upload for which there is no room.
     pub fn refused(&self) {
         self.0.lock().unread.refused += 1;
     }

@@ -45,7 +45,7 @@ pub struct SourceReport {
     pub backlog_bytes: Option<u64>,
     /// What is still to be read, in records.
     pub backlog_records: Option<u64>,
-    /// Datagrams and connections of senders that are not admitted, since the service began.
+    /// Datagrams and connections of senders that are not admitted, or uploads without room, since the service began.
     pub refused: u64,
     /// Datagrams that the system dropped because they came faster than they were read, since the service began.
     pub dropped: u64,

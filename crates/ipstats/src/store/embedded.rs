@@ -3,7 +3,7 @@
 use super::clock_check::check_pin;
 use super::fair_pool::FairPool;
 use super::figures::{self, Figure};
-use super::pool::{Pool, questions};
+use super::pool::{LOADS_PER_CORE_MAX, Pool, cores, loads_from_memory, questions};
 use super::{Health, OpenStoreError, StoreError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,11 +35,17 @@ pub(super) struct Embedded {
     engine: RwLock<Option<Arc<Engine>>>,
     questions: FairPool,
     pub(super) loads: Pool,
+    pub(super) loads_from_memory: FairPool,
 }
 
 impl Embedded {
     pub(super) fn new(engine: Engine) -> Self {
-        Self { engine: RwLock::new(Some(Arc::new(engine))), questions: questions(), loads: Pool::for_loads() }
+        Self {
+            engine: RwLock::new(Some(Arc::new(engine))),
+            questions: questions(),
+            loads: Pool::for_loads(),
+            loads_from_memory: loads_from_memory(cores() * LOADS_PER_CORE_MAX),
+        }
     }
 
     pub(super) async fn statistics(
@@ -83,6 +89,7 @@ impl Embedded {
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         self.questions.drain().await;
         self.loads.drain().await;
+        self.loads_from_memory.drain().await;
         let engine = self.engine.write().take().ok_or(StoreError::Closed)?;
         let closed = tokio::task::spawn_blocking(|| release(engine)).await;
         closed.map_err(|error| StoreError::Defect(error.to_string()))?

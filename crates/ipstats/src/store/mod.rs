@@ -193,6 +193,20 @@ impl Store {
         loads.run(organization, move || work(&store)).await
     }
 
+    /// As [`load`](Self::load), for work that waits for no sender: its data is in memory. It has a queue of its own.
+    pub async fn load_from_memory<T: Send + 'static>(
+        self: &Arc<Self>,
+        organization: Organization,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let loads = match &self.0 {
+            Backend::Embedded(store) => &store.loads_from_memory,
+            Backend::ClickHouse(store) => &store.loads_from_memory,
+        };
+        let store = Arc::clone(self);
+        loads.run(organization, move || work(&store)).await
+    }
+
     /// Whether records are acknowledged; an error when the store is closed.
     pub fn health(&self) -> Result<Health, StoreError> {
         match &self.0 {

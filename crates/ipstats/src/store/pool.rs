@@ -16,12 +16,20 @@ const QUESTIONS_MAX: usize = 512;
 /// Questions that run at once for each core: they wait for the disk more than they compute.
 const QUESTIONS_PER_CORE_MAX: usize = 4;
 
-/// Loads that run at once for each core. None waits: its sender is told to come again.
-const LOADS_PER_CORE_MAX: usize = 4;
+/// Loads from memory that may run or wait at once; one more is refused. Their bytes are bounded by who holds them.
+const LOADS_FROM_MEMORY_MAX: usize = 4096;
+
+/// Loads that run at once for each core. Those that wait for their sender do not queue: one more is refused.
+pub(super) const LOADS_PER_CORE_MAX: usize = 4;
 
 /// A pool for short reads and writes.
 pub(super) fn questions() -> FairPool {
     FairPool::new(QUESTIONS_MAX, cores() * QUESTIONS_PER_CORE_MAX)
+}
+
+/// A pool for small loads whose data is in memory, of which `running_max` run at once.
+pub(super) fn loads_from_memory(running_max: usize) -> FairPool {
+    FairPool::new(LOADS_FROM_MEMORY_MAX, running_max)
 }
 
 /// A pool for work that may take long, and waits for its sender meanwhile. An organization runs at most as much as there
@@ -101,7 +109,7 @@ impl Drop for Place {
     }
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 

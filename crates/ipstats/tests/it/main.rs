@@ -46,4 +46,5 @@ mod store;
 mod tidy;
 mod tls;
 mod trusted_certificates;
+mod uploads;
 mod wire;

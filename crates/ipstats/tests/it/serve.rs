@@ -67,25 +67,51 @@ fn a_service_without_configuration_answers_and_stops_when_told() {
     }
 }
 
+/// A request whose head was read: the service asks for its body.
+fn open_request(service: &Service, head: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(&service.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.write_all(format!("{head}Host: x\r\nExpect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+const TOKEN_REQUEST: &str = "POST /default/oauth2/token HTTP/1.1\r\nContent-Length: 12\r\n";
+
 #[test]
-fn a_request_under_way_is_finished_when_the_service_is_told_to_stop() {
+fn open_request_is_answered_before_stop() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path());
-    let mut stream = TcpStream::connect(&service.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // The head is there, so the request has begun; the body is not.
-    stream
-        .write_all(b"POST /default/oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let mut stream = open_request(&service, TOKEN_REQUEST);
     service.signal("TERM");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(TcpStream::connect(&service.address).is_err(), "nothing more is accepted");
+    wait_until(|| TcpStream::connect(&service.address).is_err());
     stream.write_all(b"grant_type=x").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("unsupported_grant_type"), "{answer:?}");
-    assert_eq!(service.stop().status.code(), Some(0));
+    assert_eq!(service.exit().status.code(), Some(0));
+}
+
+#[test]
+fn second_signal_stops_at_once() {
+    for signals in [["TERM", "TERM"], ["TERM", "INT"], ["INT", "INT"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let service = start(folder.path());
+        let _unfinished = open_request(&service, TOKEN_REQUEST);
+        service.signal(signals[0]);
+        // Until then the first signal may not have arrived, and two of one kind would be one.
+        wait_until(|| TcpStream::connect(&service.address).is_err());
+        service.signal(signals[1]);
+        let output = service.exit();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(130), "{log}");
+        assert!(log.contains("not finished: 1 request, closing the store. Acknowledged records"), "{log}");
+        assert!(!log.contains("took too long"), "{log}");
+        // What is left opens again.
+        assert_eq!(start(folder.path()).stop().status.code(), Some(0));
+    }
 }
 
 #[test]
@@ -331,5 +357,5 @@ fn systemd_is_told_when_the_service_is_ready_reloads_and_stops() {
     assert_eq!(next().trim(), "READY=1");
     service.signal("TERM");
     assert_eq!(next().trim(), "STOPPING=1");
-    assert_eq!(service.stop().status.code(), Some(0));
+    assert_eq!(service.exit().status.code(), Some(0));
 }

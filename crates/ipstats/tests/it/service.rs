@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+/// Longest wait for an answer. It is never reached where the service works, however busy the machine is.
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(3);
+
 /// Killed when it is dropped.
 pub(crate) struct Service {
     process: Option<Child>,
@@ -66,8 +69,13 @@ impl Service {
     }
 
     /// Sends the service a signal that ends it; what it leaves behind.
-    pub(crate) fn end(mut self, signal: &str) -> Output {
+    pub(crate) fn end(self, signal: &str) -> Output {
         self.signal(signal);
+        self.exit()
+    }
+
+    /// Waits until the service has ended; what it leaves behind.
+    pub(crate) fn exit(mut self) -> Output {
         self.process.take().unwrap().wait_with_output().unwrap()
     }
 }
@@ -75,7 +83,7 @@ impl Service {
 /// Sends a request as it stands to a service that may be gone before it answers.
 pub(crate) fn send(address: &str, request: impl AsRef<[u8]>) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
     stream.write_all(request.as_ref())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

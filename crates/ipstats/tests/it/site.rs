@@ -139,6 +139,13 @@ impl Site {
         }
     }
 
+    /// The refused uploads of the key, as `ipstats sources` shows them.
+    pub(crate) fn refused_uploads(&self) -> u64 {
+        let shown = self.place.run(&["sources", "--json"]).out;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        shown["sources"][0]["refused"].as_u64().unwrap()
+    }
+
     /// What `ipstats stats` answers, which opens the data folder itself.
     pub(crate) fn stored(&self, ips: &[IpAddr]) -> Vec<Answer> {
         let input = ips.iter().map(|ip| format!("{ip}\n")).collect::<Vec<_>>().concat();

@@ -126,6 +126,7 @@ fn stop_on_signal() -> anyhow::Result<Stop> {
             output::note("stopping: finishing what was read (once more to stop at once)");
         } else {
             // Nothing acknowledged is lost: it is in the journal.
+            output::note("stopped at once: the rest of the files was not read; import them again, nothing counts twice");
             process::exit(130);
         }
     })

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a body that was cut off is an error to its reader, never an end.
 
-use axum::body::{Body, Bytes};
+use super::small_bodies::{Reservation, SMALL_BODY_BYTES_MAX};
+use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -24,37 +25,95 @@ enum Part {
     Failed(io::Error),
 }
 
-/// Reads what [`forward`] forwards. Blocks: not for asynchronous threads.
+/// A body that its sender has to keep up with.
+pub(super) struct PacedBody {
+    body: Body,
+    /// How far the sender may fall behind from now on.
+    patience: Duration,
+}
+
+/// What is read of a body before its work starts.
+pub(super) enum Beginning {
+    /// The whole body, to its end or to where it broke off.
+    Whole(BodyReader),
+    /// The first bytes of a longer one.
+    First(Bytes),
+}
+
+/// Reads a body that is in memory, or what [`forward`](PacedBody::forward) forwards. Blocks: not for asynchronous threads.
 pub(super) struct BodyReader {
-    parts: Receiver<Part>,
     current: Bytes,
+    /// The end of a body that is in memory, or how it broke off.
+    last: Option<Part>,
+    parts: Option<Receiver<Part>>,
     ended: bool,
 }
 
-/// Where [`forward`] puts a body.
+/// Where [`forward`](PacedBody::forward) puts a body.
 pub(super) struct BodyWriter(Sender<Part>);
 
-/// Both ends of a bounded pipe.
-pub(super) fn pipe() -> (BodyWriter, BodyReader) {
+/// Both ends of a bounded pipe; the reader reads `first` before it.
+pub(super) fn pipe(first: Bytes) -> (BodyWriter, BodyReader) {
     let (sender, receiver) = channel(WAITING_MAX);
-    (BodyWriter(sender), BodyReader { parts: receiver, current: Bytes::new(), ended: false })
+    (BodyWriter(sender), BodyReader { current: first, last: None, parts: Some(receiver), ended: false })
 }
 
-/// Forwards `body` until its end, until it comes too slowly, or until nobody reads it any more.
-pub(super) async fn forward(mut body: Body, BodyWriter(parts): BodyWriter) {
-    let mut patience = BEHIND_MAX;
-    loop {
+impl PacedBody {
+    pub(super) fn new(body: Body) -> Self {
+        Self { body, patience: BEHIND_MAX }
+    }
+
+    /// Reads the body if it is small. One that is known to be long is not read at all.
+    pub(super) async fn read_beginning(&mut self, memory: &mut Reservation) -> Beginning {
+        let mut read = Vec::new();
+        if self.body.size_hint().lower() > SMALL_BODY_BYTES_MAX as u64 {
+            return Beginning::First(Bytes::new());
+        }
+        while read.len() <= SMALL_BODY_BYTES_MAX {
+            match self.next().await {
+                Part::Data(bytes) => {
+                    let has_room = memory.grow(bytes.len());
+                    read.extend_from_slice(&bytes);
+                    if !has_room {
+                        break;
+                    }
+                }
+                last => return Beginning::Whole(BodyReader::in_memory(read.into(), last)),
+            }
+        }
+        Beginning::First(read.into())
+    }
+
+    /// Forwards the body until its end, until it is too slow, or until its reader is gone.
+    pub(super) async fn forward(mut self, BodyWriter(parts): BodyWriter) {
+        loop {
+            let part = self.next().await;
+            let last = !matches!(part, Part::Data(_));
+            if parts.send(part).await.is_err() || last {
+                return;
+            }
+        }
+    }
+
+    /// The next part. Only waiting for the sender counts, not for the reader.
+    async fn next(&mut self) -> Part {
         let asked = Instant::now();
-        let part = next(&mut body, patience).await;
-        // Only waiting for the sender counts, not for the reader.
-        patience = patience.saturating_sub(asked.elapsed());
+        let part = next(&mut self.body, self.patience).await;
+        self.patience = self.patience.saturating_sub(asked.elapsed());
         if let Part::Data(bytes) = &part {
-            patience = BEHIND_MAX.min(patience + worth(bytes.len()));
+            self.patience = BEHIND_MAX.min(self.patience + worth(bytes.len()));
         }
-        let last = !matches!(part, Part::Data(_));
-        if parts.send(part).await.is_err() || last {
-            return;
-        }
+        part
+    }
+}
+
+impl BodyReader {
+    fn in_memory(bytes: Bytes, last: Part) -> Self {
+        Self { current: bytes, last: Some(last), parts: None, ended: false }
+    }
+
+    fn next_part(&mut self) -> Option<Part> {
+        self.last.take().or_else(|| self.parts.as_mut()?.blocking_recv())
     }
 }
 
@@ -79,7 +138,7 @@ async fn next(body: &mut Body, patience: Duration) -> Part {
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() && !self.ended {
-            match self.parts.blocking_recv() {
+            match self.next_part() {
                 Some(Part::Data(bytes)) => self.current = bytes,
                 Some(Part::End) => self.ended = true,
                 Some(Part::Failed(error)) => return Err(error),
@@ -108,14 +167,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_whole_body_is_read_to_its_end() {
-        let (writer, reader) = pipe();
+        let (writer, reader) = pipe(Bytes::new());
         let text = "0123456789".repeat(10_000);
-        assert_eq!(read(forward(Body::from(text.clone()), writer), reader).await.unwrap(), text);
+        assert_eq!(
+            read(PacedBody::new(Body::from(text.clone())).forward(writer), reader).await.unwrap(),
+            text
+        );
     }
 
     #[tokio::test]
     async fn a_body_that_was_cut_off_is_an_error() {
-        let (writer, reader) = pipe();
+        let (writer, reader) = pipe(Bytes::new());
         let cut = async move {
             writer.0.send(Part::Data(Bytes::from_static(b"begin"))).await.ok();
             drop(writer);
@@ -134,7 +196,8 @@ mod tests {
     /// For how many seconds a body is forwarded of which `bytes` come every five seconds; until its end, 400 s.
     async fn seconds_of(bytes: usize) -> (u64, Option<io::ErrorKind>) {
         let (mut sender, body) = http_body_util::channel::Channel::<Bytes, io::Error>::new(1);
-        let (writer, mut reader) = pipe();
+        let (writer, reader) = pipe(Bytes::new());
+        let mut parts = reader.parts.unwrap();
         tokio::spawn(async move {
             for _ in 0..80 {
                 tokio::time::sleep(Duration::from_secs(5)).await;
@@ -144,8 +207,8 @@ mod tests {
             }
         });
         let began = Instant::now();
-        tokio::spawn(forward(Body::new(body), writer));
-        while let Some(part) = reader.parts.recv().await {
+        tokio::spawn(PacedBody::new(Body::new(body)).forward(writer));
+        while let Some(part) = parts.recv().await {
             match part {
                 Part::Data(_) => {}
                 Part::End => return (began.elapsed().as_secs(), None),
@@ -165,12 +228,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_is_not_the_fault_of_the_sender() {
         let (mut sender, body) = http_body_util::channel::Channel::<Bytes, io::Error>::new(1);
-        let (writer, mut reader) = pipe();
+        let (writer, reader) = pipe(Bytes::new());
+        let mut parts = reader.parts.unwrap();
         tokio::spawn(async move { while sender.send_data(Bytes::from_static(b"x")).await.is_ok() {} });
-        tokio::spawn(forward(Body::new(body), writer));
+        tokio::spawn(PacedBody::new(Body::new(body)).forward(writer));
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_mins(1)).await;
-            assert!(matches!(reader.parts.recv().await, Some(Part::Data(_))));
+            assert!(matches!(parts.recv().await, Some(Part::Data(_))));
         }
     }
 }

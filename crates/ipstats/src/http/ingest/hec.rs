@@ -10,12 +10,13 @@ use super::plain::LOG_BYTES_MAX;
 use super::reshaped;
 use crate::config::IngestSource;
 use crate::http::app::App;
+use crate::http::body::read_body;
 use crate::http::error::ApiError;
 use crate::http::trail::Trail;
 use crate::ingest::envelope::hec::{BadEvent, Events, Fault, read};
 use crate::ingest::{UploadError, UploadPlan, upload};
 use crate::store::Health;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -104,7 +105,8 @@ async fn raw(
     body: Body,
 ) -> Result<Json<HecAnswer>, HecError> {
     let plan = raw_plan(&source, &headers)?;
-    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    let (report, end) =
+        load(&app, &source, body, LOG_BYTES_MAX, move |log, _, sink| upload(log, &plan, sink)).await?;
     end.map_err(ApiError::from)?;
     if report.tally.records() == 0 { Err(HecError::NoData) } else { Ok(Json(success(&app, &uri, &headers))) }
 }
@@ -139,7 +141,7 @@ async fn acknowledged(
     if !has_channel(&uri, &headers) {
         return Err(HecError::NoChannel);
     }
-    let body = to_bytes(body, QUESTION_BYTES_MAX).await.map_err(|_| HecError::BadQuestion)?;
+    let body = read_body(body, QUESTION_BYTES_MAX).await.ok_or(HecError::BadQuestion)?;
     let question: Question = serde_json::from_slice(&body).map_err(|_| HecError::BadQuestion)?;
     let given_out = app.acknowledgements().load(Ordering::SeqCst);
     let answers = question.acks.into_iter().map(|number| (number, number < given_out));

@@ -1,6 +1,6 @@
 //! From the body of a request to durable records.
 
-use super::body_reader::{BodyReader, forward, pipe};
+use super::body_reader::{Beginning, BodyReader, PacedBody, pipe};
 use crate::clock::Clock;
 use crate::config::IngestSource;
 use crate::http::app::App;
@@ -11,10 +11,11 @@ use crate::ingest::{
 };
 use crate::metrics::Metrics;
 use crate::sources::Account;
-use crate::store::Store;
-use axum::body::Body;
+use crate::store::{Store, StoreError};
+use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
+use ipstats_model::Organization;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -22,31 +23,61 @@ use std::sync::Arc;
 pub(super) type Outcome<T> = (UploadReport, Result<T, UploadError>);
 
 /// Lets `work` read `body` on a thread where it may block, and adds the outcome to the key's statistics. The work continues to
-/// its end even if the client disconnects.
+/// its end even if the client disconnects. A body that is longer than `bytes_max` by its head is not asked for.
 pub(super) async fn load<T: Send + 'static>(
     app: &App,
     source: &Arc<IngestSource>,
     body: Body,
+    bytes_max: u64,
     work: impl FnOnce(BodyReader, &IngestSource, &StoreSink<'_>) -> Outcome<T> + Send + 'static,
 ) -> Result<Outcome<T>, ApiError> {
-    let (writer, reader) = pipe();
+    if body.size_hint().lower() > bytes_max {
+        return Err(UploadError::TooLarge { bytes_max }.into());
+    }
     let (source, clock, account) = (Arc::clone(source), app.data_clock.clone(), app.sender(source));
-    let organization = source.organization;
-    let work = move |store: &Store| {
+    let (organization, refusals) = (source.organization, Arc::clone(&account));
+    let work = move |store: &Store, reader| {
         let sink = StoreSink { store, organization, clock };
         let (report, end) = work(reader, &source, &sink);
         tell(&account, &source, &report, end.as_ref().err());
         (report, end)
     };
-    let mut load = pin!(app.store.load(organization, work));
-    let done = tokio::select! {
-        // It may end before the body does: refused, or no log.
-        done = &mut load => done,
-        () = forward(body, writer) => load.await,
-    };
+    let done = run(app, organization, body, work).await;
+    if matches!(done, Err(StoreError::Busy { .. })) {
+        refusals.refused();
+    }
     let (report, end) = done?;
     count(&app.metrics, &report.outcomes());
     Ok((report, end))
+}
+
+/// Runs `work` on the body when it is in memory, where it is small, or else while it arrives.
+async fn run<T: Send + 'static>(
+    app: &App,
+    organization: Organization,
+    body: Body,
+    work: impl FnOnce(&Store, BodyReader) -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let mut memory = app.small_bodies().reserve(organization).ok_or(StoreError::Busy { waiting: 0 })?;
+    let mut body = PacedBody::new(body);
+    let first = match body.read_beginning(&mut memory).await {
+        Beginning::Whole(reader) => {
+            let work = move |store: &Store| {
+                let done = work(store, reader);
+                drop(memory);
+                done
+            };
+            return app.store.load_from_memory(organization, work).await;
+        }
+        Beginning::First(first) => first,
+    };
+    let (writer, reader) = pipe(first);
+    let mut load = pin!(app.store.load(organization, move |store| work(store, reader)));
+    tokio::select! {
+        // It may end before the body does: refused, or no log.
+        done = &mut load => done,
+        () = body.forward(writer) => load.await,
+    }
 }
 
 /// As [`load`], for a body of records in envelopes, at most `bytes_max` long when it is decoded.
@@ -58,7 +89,7 @@ pub(super) async fn deliver<T: Send + 'static>(
     bytes_max: u64,
     unwrap: impl FnOnce(DecodedBody, &mut Delivery<'_>) -> Result<T, UploadError> + Send + 'static,
 ) -> Result<(UploadReport, T), ApiError> {
-    let (report, end) = load(app, source, body, move |reader, source, sink| {
+    let (report, end) = load(app, source, body, bytes_max, move |reader, source, sink| {
         let mut delivery = Delivery::new(source.format, &source.settings, sink);
         let done =
             DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));

@@ -7,8 +7,9 @@
 //! | `hec` | `/services/collector…`: Splunk's HTTP event collector |
 //! | `otlp` | `POST /v1/logs`: OpenTelemetry over HTTP |
 //!
-//! What they have in common: an ingest key says whose log it is (`key`), the body is read, decoded and recorded as it
-//! arrives by one thread of a bounded pool (`load`), and statistics are kept for each key (`senders`).
+//! What they have in common: an ingest key says whose log it is (`key`), the body is read, decoded and recorded by
+//! one thread of a bounded pool (`load`): a small one when it is in memory (`small_bodies`), a longer one as it arrives.
+//! Statistics are kept for each key (`senders`).
 //!
 //! Invariants:
 //! - Success is answered only when everything that is not malformed is durable.
@@ -24,9 +25,11 @@ mod load;
 mod otlp;
 pub(super) mod plain;
 mod senders;
+mod small_bodies;
 
 pub(super) use key::KeyRefused;
 pub(super) use senders::Senders;
+pub(super) use small_bodies::SmallBodies;
 
 use super::app::App;
 use super::error::ApiError;

@@ -77,7 +77,8 @@ pub(in crate::http) async fn post(
     let encodings = encodings(&headers)?;
     let (organization, settings) = (source.organization, source.settings.clone());
     let plan = UploadPlan { encodings, format, settings, bytes_max: LOG_BYTES_MAX };
-    let (report, end) = load(&app, &source, body, move |log, _, sink| upload(log, &plan, sink)).await?;
+    let (report, end) =
+        load(&app, &source, body, LOG_BYTES_MAX, move |log, _, sink| upload(log, &plan, sink)).await?;
     let recorded = IngestAnswer::new(report, organization);
     match end {
         Ok(()) => Ok(Json(recorded)),

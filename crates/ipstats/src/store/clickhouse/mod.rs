@@ -26,7 +26,7 @@ mod shards;
 
 use super::fair_pool::FairPool;
 use super::figures::{Figure, FigureKind};
-use super::pool::Pool;
+use super::pool::{Pool, loads_from_memory};
 use super::{Health, StoreError};
 use crate::clock::Clock;
 use crate::config::ClickHouseAccess;
@@ -71,6 +71,7 @@ pub(super) struct ClickHouse {
     inserts: Inserts,
     questions: FairPool,
     pub(super) loads: Pool,
+    pub(super) loads_from_memory: FairPool,
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
 }
@@ -119,6 +120,7 @@ impl ClickHouse {
             shared,
             questions: FairPool::new(QUESTIONS_MAX, QUESTIONS_RUNNING_MAX),
             loads: Pool::with_places(LOADS_MAX),
+            loads_from_memory: loads_from_memory(LOADS_MAX),
             handle,
             runtime: Mutex::new(Some(runtime)),
         })
@@ -295,6 +297,7 @@ impl ClickHouse {
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         self.questions.drain().await;
         self.loads.drain().await;
+        self.loads_from_memory.drain().await;
         self.close_here()
     }
 
