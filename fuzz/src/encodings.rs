@@ -31,8 +31,8 @@ pub fn encodings(data: &[u8]) {
 }
 
 fn read(body: &[u8], piece_bytes: usize, said: &Encodings) -> Result<Vec<u8>, io::ErrorKind> {
-    let (_, mut reader) =
-        decoded(Pieces::new(body, piece_bytes), said, BYTES_MAX).map_err(|error| error.kind())?;
+    let mut reader =
+        decoded(Pieces::new(body, piece_bytes), said, BYTES_MAX).map_err(|error| error.kind())?.reader;
     let mut content = Vec::new();
     reader.read_to_end(&mut content).map_err(|error| error.kind())?;
     Ok(content)

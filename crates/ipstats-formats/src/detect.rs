@@ -1,9 +1,10 @@
 //! Which layout a stream has, and which format its first record, from its first lines.
 
+use crate::binary::{self, PCAPNG_MAGIC, check_text};
 use crate::envelope;
 use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
-use crate::formats::{grammar, json_formats, vpc_flow};
+use crate::formats::{grammar, json_formats, mapped, vpc_flow};
 use crate::framing::{EVTX_MAGIC, places};
 use crate::grammar::{CsvFormat, Grammar, JsonFormat};
 use crate::json_keys::JsonKeys;
@@ -98,8 +99,8 @@ impl Detector {
     }
 
     fn decide(&mut self, at_end: bool) -> Result<Option<Layout>, StreamError> {
-        let may_become_mark =
-            self.window.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(&self.window);
+        let may_become = |mark: &[u8]| self.window.len() < mark.len() && mark.starts_with(&self.window);
+        let may_become_mark = [BYTE_ORDER_MARK, PCAPNG_MAGIC].into_iter().any(may_become);
         if !self.started && !at_end && may_become_mark {
             return Ok(None);
         }
@@ -107,6 +108,9 @@ impl Detector {
             self.started = true;
             if self.window.starts_with(BYTE_ORDER_MARK) {
                 self.window.drain(..BYTE_ORDER_MARK.len());
+            }
+            if self.window.starts_with(PCAPNG_MAGIC) {
+                check_text(&self.window)?;
             }
         }
         self.drop_blank_lines();
@@ -149,6 +153,7 @@ impl Detector {
         let trimmed = line.trim_ascii();
         let is_json = matches!(trimmed.first(), Some(b'{' | b'['));
         match self.choice {
+            FormatChoice::Exactly(Format::Mapped) if !is_json => return Ok(Some(Layout::Csv(&mapped::CSV))),
             FormatChoice::Exactly(format) => {
                 return Ok(Some(match grammar(format) {
                     Grammar::ZeekTsv => Layout::ZeekTsv,
@@ -231,7 +236,7 @@ impl Detector {
     fn not_recognized(&self, looks_like: Option<Format>, start: &[u8]) -> StreamError {
         const SHOWN_CHARACTERS: usize = 60;
         if std::str::from_utf8(start).is_err_and(|error| error.error_len().is_some()) {
-            return StreamError::Binary { looks_like: "no text in UTF-8", way_out: OTHER };
+            return binary::not_utf8();
         }
         let start = String::from_utf8_lossy(start).chars().take(SHOWN_CHARACTERS).collect();
         StreamError::NotRecognized { choice: self.choice, looks_like, start }
@@ -244,7 +249,7 @@ impl Detector {
         let (csv, missing) = missing.min_by_key(|(_, missing)| missing.len())?;
         let found = csv.columns.len() - missing.len();
         let format = csv.format;
-        (found >= 2).then_some(StreamError::MissingColumns { line: self.line, format, missing })
+        (found >= 2).then(|| StreamError::missing_columns(self.line, format, missing))
     }
 }
 
@@ -275,28 +280,4 @@ fn is_zeek_header(line: &[u8]) -> bool {
     let words: [&[u8]; 7] =
         [b"#separator", b"#set_separator", b"#empty_field", b"#unset_field", b"#path", b"#open", b"#fields"];
     words.into_iter().any(|word| line.starts_with(word))
-}
-
-/// Refuses what is no text, by the first bytes that known kinds of files start with, and by null bytes.
-/// What to do about data of no known kind.
-const OTHER: &str = "export the log as text";
-
-fn check_text(start: &[u8]) -> Result<(), StreamError> {
-    const COMPRESSED: &str = "decompress it first";
-    const UTF_16: &str = "save it as UTF-8";
-    let kinds: [(&[u8], &str, &str); 8] = [
-        (b"\x1F\x8B", "gzip", COMPRESSED),
-        (b"\x28\xB5\x2F\xFD", "zstd", COMPRESSED),
-        (b"BZh", "bzip2", COMPRESSED),
-        (b"\xFD7zXZ", "xz", COMPRESSED),
-        (b"PK\x03\x04", "zip", COMPRESSED),
-        (b"\xFF\xFE", "UTF-16", UTF_16),
-        (b"\xFE\xFF", "UTF-16", UTF_16),
-        (b"", "null bytes", OTHER),
-    ];
-    let found = kinds.into_iter().find(|(magic, _, _)| match magic {
-        [] => memchr(0, start).is_some(),
-        magic => start.starts_with(magic),
-    });
-    found.map_or(Ok(()), |(_, looks_like, way_out)| Err(StreamError::Binary { looks_like, way_out }))
 }

@@ -31,7 +31,7 @@ pub enum StreamError {
         /// The format.
         format: Format,
         /// The columns that are missing, as the format names them.
-        missing: Vec<&'static str>,
+        missing: Vec<String>,
     },
     /// A Zeek row before any `#fields` line.
     #[error("line {line}: a row before any #fields line; keep the header lines of the Zeek log")]
@@ -49,6 +49,17 @@ pub enum StreamError {
         /// As declared.
         separator: String,
     },
+}
+
+impl StreamError {
+    /// That the header on `line` lacks these columns.
+    pub(crate) fn missing_columns<'a>(
+        line: u64,
+        format: Format,
+        missing: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self::MissingColumns { line, format, missing: missing.into_iter().map(str::to_owned).collect() }
+    }
 }
 
 fn fits(choice: FormatChoice, looks_like: Option<Format>) -> String {

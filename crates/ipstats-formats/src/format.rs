@@ -38,7 +38,12 @@ pub enum Format {
     IpstatsNdjson,
     /// Our own CSV: `device`, `ip`, `time`.
     IpstatsCsv,
+    /// CSV or JSON whose fields the operator maps. Only a map selects it.
+    Mapped,
 }
+
+const _: () =
+    assert!(matches!(Format::VARIANTS.last(), Some(Format::Mapped)), "all but the last are recognized");
 
 /// Which formats a stream may have: what `--format` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumIter)]
@@ -80,9 +85,9 @@ fn meant(name: &str) -> String {
 }
 
 impl Format {
-    /// All formats, in their order.
-    pub const ALL: [Self; Self::VARIANTS.len()] =
-        *Self::VARIANTS.first_chunk().expect("as many as there are variants");
+    /// All formats that are recognized or asked for by name, in their order: all but [`Mapped`](Self::Mapped).
+    pub const ALL: [Self; Self::VARIANTS.len() - 1] =
+        *Self::VARIANTS.first_chunk().expect("fewer than there are variants");
 
     /// The name on the command line and in messages.
     pub const fn name(self) -> &'static str {
@@ -101,6 +106,7 @@ impl Format {
             Self::VpcFlow => "vpc-flow",
             Self::IpstatsNdjson => "ndjson",
             Self::IpstatsCsv => "csv",
+            Self::Mapped => "mapped",
         }
     }
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `aliases` | which device had which address when, from DHCP |
 //! | `stream`, `detect`, `framing` | a stream: its layout, and where its records start and end |
+//! | `binary` | files that are not text, and what to do about them |
 //! | `record`, `envelope` | one record: recognizing it, and taking it out of the envelopes of shippers |
 //! | `grammar` | what a format is made of |
 //! | `formats` | one file a format: which fields it reads, and what counts |
@@ -28,6 +29,7 @@
 //! Architecture Invariant: memory is bounded by the limits, whatever the bytes are.
 
 mod aliases;
+mod binary;
 mod detect;
 mod envelope;
 mod error;
@@ -52,6 +54,7 @@ mod tally;
 pub use aliases::{AliasBy, AliasReport, Aliases, LeaseLog};
 pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
+pub use formats::mapped::{FieldMap, InvalidFieldMap};
 pub use frame::Frame;
 pub use not_devices::{NotDevice, NotDeviceError, NotDevices};
 pub use outcome::{Malformed, NotAConnection};

@@ -108,6 +108,26 @@ pub enum Malformed {
         /// What it must be.
         expected: &'static str,
     },
+    /// A field that the operator mapped is absent or empty.
+    #[error("no {field}, which is mapped to {target}")]
+    NoMappedField {
+        /// The field, as the operator wrote it.
+        field: String,
+        /// What it is mapped to.
+        target: &'static str,
+    },
+    /// A field that the operator mapped does not hold what it must.
+    #[error("{field} is {value}, not {expected}; it is mapped to {target}")]
+    InvalidMappedField {
+        /// The field, as the operator wrote it.
+        field: String,
+        /// What it is mapped to.
+        target: &'static str,
+        /// Its value, shortened.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
     /// The device name is too long.
     #[error("device name has {bytes} bytes; at most {DEVICE_NAME_BYTES_MAX} are accepted")]
     DeviceTooLong {

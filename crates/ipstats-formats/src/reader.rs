@@ -1,6 +1,7 @@
 //! The rules all formats share: who the device is, which end is internal, and where a record ends up.
 
 use crate::fields::networks::Networks;
+use crate::formats::mapped::FieldMap;
 use crate::formats::zeek_tsv;
 use crate::frame::Frame;
 use crate::outcome::{Malformed, NotAConnection};
@@ -152,6 +153,11 @@ impl<'a> Reader<'a> {
     /// Columns of Zeek rows that arrive as text without a header.
     pub(crate) const fn columns(&self) -> Option<&'a zeek_tsv::Columns> {
         self.rules.columns.as_ref()
+    }
+
+    /// Which fields records of no known format have.
+    pub(crate) fn map(&self) -> Option<&'a FieldMap> {
+        self.settings.map.as_deref()
     }
 
     /// Records that `device` opened a connection to `ip` at `at`.

@@ -8,8 +8,8 @@
 
 use crate::envelope::{self, Inner};
 use crate::error::StreamError;
-use crate::format::FormatChoice;
-use crate::formats::{self, grammar, vpc_flow};
+use crate::format::{Format, FormatChoice};
+use crate::formats::{self, grammar, mapped, vpc_flow};
 use crate::grammar::{Grammar, JsonFormat};
 use crate::json_keys::JsonKeys;
 use crate::outcome::{Malformed, NotAConnection};
@@ -63,7 +63,8 @@ struct TableRows<'a> {
 impl RecordReader {
     /// A reader of records that have formats of `choice`.
     pub fn new(choice: FormatChoice, settings: &Settings) -> Self {
-        Self { rules: Rules::new(settings), number: 0, records: Records::new(choice), table: None }
+        let records = Records::new(settings.choice(choice));
+        Self { rules: Rules::new(settings), number: 0, records, table: None }
     }
 
     /// Reads one record: connections into `batch`, the outcome into `tally`, with the number of the record as its line.
@@ -201,8 +202,11 @@ impl Records {
     ) -> Option<Outcome> {
         let keys = JsonKeys::new(text.as_bytes());
         let choice = self.choice;
-        let format =
-            formats::json_formats().find(|format| choice.admits(format.format) && (format.recognizes)(&keys));
+        let format = match choice {
+            FormatChoice::Exactly(Format::Mapped) => Some(&mapped::JSON),
+            _ => formats::json_formats()
+                .find(|format| choice.admits(format.format) && (format.recognizes)(&keys)),
+        };
         let outcome = format.map(|format| {
             let known = tried.take_if(|(tried, _)| tried.format == format.format);
             (format, known.map_or_else(|| (format.record)(text, reader), |(_, outcome)| outcome))
@@ -242,6 +246,8 @@ impl Records {
         for inner in envelope::inner(keys) {
             let outcome = match &inner {
                 Inner::Text(text) if is_json(text) => self.recognized(text, depth + 1, rows, reader),
+                // A map reads JSON and CSV, and rows of nothing else.
+                Inner::Text(_) if self.choice == FormatChoice::Exactly(Format::Mapped) => None,
                 Inner::Text(text) => {
                     let outcome = rows.row(text, reader);
                     self.holds_bare_row |= outcome.is_none() && is_zeek_row(text);

@@ -1,6 +1,9 @@
 //! What an operator says about a source.
 
 use crate::aliases::Aliases;
+use crate::format::{Format, FormatChoice};
+use crate::formats::mapped::FieldMap;
+use crate::formats::zeek_tsv;
 use crate::not_devices::NotDevices;
 use ipnet::IpNet;
 use ipstats_model::Organization;
@@ -28,6 +31,8 @@ pub struct Settings {
     pub only_tenant: Option<Organization>,
     /// Columns of Zeek rows that arrive as text without a `#fields` line, in their order; empty where there are none.
     pub columns: Vec<String>,
+    /// Which fields of records are read, for CSV and JSON of no known format: records are then read by it alone.
+    pub map: Option<Arc<FieldMap>>,
     /// Bounds on what is read.
     pub limits: Limits,
 }
@@ -70,6 +75,18 @@ pub struct Limits {
     pub line_bytes_max: usize,
 }
 
+impl Settings {
+    /// The columns that are needed to read rows and are not among [`columns`](Self::columns), where there are some.
+    pub fn missing_columns(&self) -> Vec<&'static str> {
+        if self.columns.is_empty() { Vec::new() } else { zeek_tsv::Columns::missing(&self.columns) }
+    }
+
+    /// Which formats records have that are read as `choice`: where fields are mapped, that of the map.
+    pub(crate) fn choice(&self, choice: FormatChoice) -> FormatChoice {
+        if self.map.is_some() { FormatChoice::Exactly(Format::Mapped) } else { choice }
+    }
+}
+
 /// RFC 1918, RFC 6598, loopback and link-local of IPv4; loopback, RFC 4193 and link-local of IPv6.
 const INTERNAL_NETWORKS: [&str; 9] = [
     "10.0.0.0/8",
@@ -95,6 +112,7 @@ impl Default for Settings {
             not_devices: NotDevices::default(),
             only_tenant: None,
             columns: Vec::new(),
+            map: None,
             limits: Limits::default(),
         }
     }

@@ -3,11 +3,13 @@
 use crate::detect::{Detector, Layout};
 use crate::error::StreamError;
 use crate::format::{Format, FormatChoice};
+use crate::formats::mapped::FieldMap;
 use crate::frame::Frame;
 use crate::framing::{self, PIECE_BYTES, RecordFramer};
 use crate::record::Records;
 use crate::settings::{Limits, Settings};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Cuts one stream of bytes into [`Frame`]s of whole records. Sequential and cheap: parsing happens in the frames.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Framer {
     limits: Limits,
     /// Columns of Zeek rows that arrive without a header.
     columns: Vec<String>,
+    /// Which fields records of no known format have.
+    map: Option<Arc<FieldMap>>,
     state: State,
     layout: Option<Layout>,
     /// Whether the next byte starts a line.
@@ -35,20 +39,22 @@ enum State {
 impl Framer {
     /// A framer for one stream that has one of the chosen formats.
     pub fn new(choice: FormatChoice, limits: Limits) -> Self {
-        Self::with_columns(choice, limits, Vec::new())
+        Self::with(choice, limits, Vec::new(), None)
     }
 
     /// A framer for one stream of a source with these settings.
     pub fn of_source(choice: FormatChoice, settings: &Settings) -> Self {
-        Self::with_columns(choice, settings.limits, settings.columns.clone())
+        let (columns, map) = (settings.columns.clone(), settings.map.clone());
+        Self::with(settings.choice(choice), settings.limits, columns, map)
     }
 
-    fn with_columns(choice: FormatChoice, limits: Limits, columns: Vec<String>) -> Self {
+    fn with(choice: FormatChoice, limits: Limits, columns: Vec<String>, map: Option<Arc<FieldMap>>) -> Self {
         let detector = Detector::new(choice, !columns.is_empty());
         Self {
             choice,
             limits,
             columns,
+            map,
             state: State::Detecting(detector),
             layout: None,
             at_line_start: true,
@@ -161,7 +167,7 @@ impl Framer {
             Layout::ZeekTsv => framing::zeek_rows(first_line, limits, &self.columns),
             Layout::VpcFlow => framing::vpc_flow_rows(first_line, limits),
             Layout::Evtx => framing::evtx_chunks(),
-            Layout::Csv(format) => framing::csv_rows(format, first_line, limits),
+            Layout::Csv(format) => framing::csv_rows(format, self.map.clone(), first_line, limits),
             Layout::JsonLines(_) => framing::json_lines(records(), first_line, limits),
             Layout::JsonDocuments(_, lists) => framing::json_documents(records(), lists, first_line, limits),
         });

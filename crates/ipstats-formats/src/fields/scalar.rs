@@ -144,15 +144,19 @@ impl Scalar<'_> {
 
     /// That this value is not what its field must be.
     pub(crate) fn is_not(&self, expected: &'static str, field: &'static str) -> Malformed {
-        let value = match self {
+        Malformed::Invalid { field, value: self.shown(), expected }
+    }
+
+    /// The value as messages show it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
             Self::Null => "null".to_owned(),
             Self::Bool(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
             Self::Float(value) => format!("{value:?}"),
             Self::Text(text) => shown(text),
             Self::Compound => "an array or an object".to_owned(),
-        };
-        Malformed::Invalid { field, value, expected }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Times as logs write them. Every time is truncated to whole seconds.
 
+use crate::fields::scalar::Scalar;
 use ipstats_model::Timestamp;
 
 /// What a time without a zone means.
@@ -59,6 +60,28 @@ pub(crate) fn from_seconds_float(seconds: f64) -> Option<Timestamp> {
     )]
     let whole = seconds.floor() as i64;
     if seconds.is_finite() { from_seconds(whole) } else { None }
+}
+
+/// Fractions of a second that an epoch time may be counted in.
+const UNITS_OF_EPOCH: [i64; 4] = [1, 1_000, 1_000_000, 1_000_000_000];
+
+/// A time with its zone, or an epoch time in the largest unit in which it is before the year 10000: seconds,
+/// milliseconds, microseconds or nanoseconds. Those of this century differ by a factor of 1000 and cannot be mistaken.
+pub(crate) fn from_any_unit(value: &Scalar<'_>) -> Option<Timestamp> {
+    let of_integer =
+        |number: i64| UNITS_OF_EPOCH.into_iter().find_map(|unit| from_seconds(number.div_euclid(unit)));
+    match value {
+        Scalar::Integer(number) => of_integer(*number),
+        Scalar::Float(number) => UNITS_OF_EPOCH.into_iter().find_map(|unit| {
+            #[expect(clippy::cast_precision_loss, reason = "powers of ten up to 10^9 are exact")]
+            let unit = unit as f64;
+            from_seconds_float(number / unit)
+        }),
+        Scalar::Text(text) => {
+            from_text(text, Zone::Required).or_else(|| text.parse().ok().and_then(of_integer))
+        }
+        Scalar::Null | Scalar::Bool(_) | Scalar::Compound => None,
+    }
 }
 
 /// The shape almost every record has, read in place: `2017-08-29T13:32:59`, or with a space for the `T`; a fraction or
@@ -257,6 +280,24 @@ mod tests {
         fn any_civil_numbers_agree_with_the_model(y in 0..10_000, m in 0..14, d in 0..33, h in 0..26, n in 0..62, s in 0..59) {
             let text = format!("{y:04}-{m:02}-{d:02}T{h:02}:{n:02}:{s:02}Z");
             prop_assert_eq!(from_text(&text, Zone::Utc), text.parse::<Timestamp>().ok(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn epoch_times_are_read_in_any_unit() {
+        let expected = Some(Timestamp::from_second(1_796_032_800));
+        for number in [1_796_032_800, 1_796_032_800_123, 1_796_032_800_123_456, 1_796_032_800_123_456_789] {
+            assert_eq!(from_any_unit(&Scalar::Integer(number)), expected, "{number}");
+            assert_eq!(from_any_unit(&Scalar::Text(number.to_string().into())), expected, "{number}");
+        }
+        for number in [1_796_032_800.5, 1_796_032_800_123.0, 1.796_032_800_1e15] {
+            assert_eq!(from_any_unit(&Scalar::Float(number)), expected, "{number}");
+        }
+        for text in ["2026-11-30T10:00:00Z", "2026-11-30 11:00:00+01:00", "1796032800.25"] {
+            assert_eq!(from_any_unit(&Scalar::Text(text.into())), expected, "{text}");
+        }
+        for wrong in ["2026-11-30 10:00:00", "", "now", "30/Nov/2026:10:00:00"] {
+            assert_eq!(from_any_unit(&Scalar::Text(wrong.into())), None, "{wrong}");
         }
     }
 }

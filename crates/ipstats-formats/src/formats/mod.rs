@@ -8,6 +8,7 @@ mod ecs;
 mod event_data;
 pub(crate) mod evtx;
 mod ipstats;
+pub(crate) mod mapped;
 mod mde;
 mod mde_hunting;
 mod mde_streaming;
@@ -45,6 +46,7 @@ pub(crate) const fn grammar(format: Format) -> Grammar {
         Format::Osquery => Grammar::Json(&osquery::FORMAT),
         Format::IpstatsNdjson => Grammar::Json(&ipstats::JSON),
         Format::IpstatsCsv => Grammar::Csv(&ipstats::CSV),
+        Format::Mapped => Grammar::Json(&mapped::JSON),
     }
 }
 

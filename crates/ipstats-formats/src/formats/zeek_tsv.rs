@@ -91,6 +91,11 @@ impl Columns {
         Ok(Self { header, fields, usual, count, is_conn })
     }
 
+    /// The columns that are needed and are not among `names`.
+    pub(crate) fn missing(names: &[String]) -> Vec<&'static str> {
+        Self::new(Header::default(), names.iter().map(String::as_bytes)).err().unwrap_or_default()
+    }
+
     /// Columns of rows that arrive without a header; nothing where there are none, or a needed one is missing.
     pub(crate) fn named(names: &[String]) -> Option<Self> {
         let columns = Self::new(Header::default(), names.iter().map(String::as_bytes)).ok()?;

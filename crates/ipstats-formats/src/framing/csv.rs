@@ -4,6 +4,7 @@ use super::blocks::{Block, Blocks, line_ends};
 use super::rows::RowHeader;
 use crate::error::StreamError;
 use crate::fields::csv::{RowScanner, cells};
+use crate::formats::mapped::FieldMap;
 use crate::frame::{Content, CsvTable, Frame};
 use crate::grammar::CsvFormat;
 use crate::outcome::Malformed;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Header {
     format: &'static CsvFormat,
+    /// The names of its columns, where the operator mapped them.
+    map: Option<Arc<FieldMap>>,
     limits: Limits,
     /// Set by the header row.
     table: Option<Arc<CsvTable>>,
@@ -43,8 +46,8 @@ impl RowHeader for Header {
 }
 
 impl Header {
-    pub(super) const fn new(format: &'static CsvFormat, limits: Limits) -> Self {
-        Self { format, limits, table: None, row: Vec::new() }
+    pub(super) const fn new(format: &'static CsvFormat, map: Option<Arc<FieldMap>>, limits: Limits) -> Self {
+        Self { format, map, limits, table: None, row: Vec::new() }
     }
 
     /// Takes the first row out of the block: the header, unless it is blank or too long.
@@ -59,11 +62,11 @@ impl Header {
             frames.push(Frame::of_issues(vec![Issue { line, problem }]));
         } else if !row.trim_ascii().is_empty() {
             let format = self.format.format;
-            let places = places(self.format, &row).map_err(|missing| StreamError::MissingColumns {
-                line,
-                format,
-                missing,
-            })?;
+            let places = match &self.map {
+                Some(map) => places_of(&map.fields().map(|field| [field]), &row),
+                None => places(self.format, &row),
+            };
+            let places = places.map_err(|missing| StreamError::missing_columns(line, format, missing))?;
             self.table = Some(Arc::new(CsvTable { format: self.format, places }));
             self.row = row;
         }
@@ -73,11 +76,20 @@ impl Header {
 
 /// For each column of a header row, its place among the columns that `format` reads; or the columns that are missing.
 pub(crate) fn places(format: &CsvFormat, header: &[u8]) -> Result<Vec<Option<usize>>, Vec<&'static str>> {
+    places_of(format.columns, header)
+}
+
+/// As [`places`], for columns that each may go by several names.
+fn places_of<'n>(
+    columns: &[impl AsRef<[&'n str]>],
+    header: &[u8],
+) -> Result<Vec<Option<usize>>, Vec<&'n str>> {
     let header = String::from_utf8_lossy(header);
     let names: Vec<_> = cells(header.trim_end_matches(['\r', '\n'])).collect();
     let mut places = vec![None; names.len()];
     let mut missing = Vec::new();
-    for (place, column) in format.columns.iter().enumerate() {
+    for (place, column) in columns.iter().enumerate() {
+        let column = column.as_ref();
         let found = column
             .iter()
             .find_map(|alias| names.iter().position(|name| name.trim().eq_ignore_ascii_case(alias)));

@@ -38,11 +38,8 @@ impl Header {
             frames.push(Frame::of_issues(vec![Issue { line, problem }]));
             return Ok(());
         }
-        let columns = Columns::new(text).map_err(|missing| StreamError::MissingColumns {
-            line,
-            format: Format::VpcFlow,
-            missing,
-        })?;
+        let columns = Columns::new(text)
+            .map_err(|missing| StreamError::missing_columns(line, Format::VpcFlow, missing))?;
         self.columns = Arc::new(columns);
         self.text = [text, b"\n"].concat();
         Ok(())

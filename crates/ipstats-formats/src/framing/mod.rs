@@ -16,6 +16,7 @@ pub(crate) use csv::places;
 pub(crate) use evtx::MAGIC as EVTX_MAGIC;
 
 use crate::error::StreamError;
+use crate::formats::mapped::FieldMap;
 use crate::frame::Frame;
 use crate::grammar::CsvFormat;
 use crate::record::Records;
@@ -25,6 +26,7 @@ use documents::Documents;
 use evtx::EvtxFramer;
 use rows::{JsonLines, Rows};
 use std::fmt;
+use std::sync::Arc;
 
 /// Size of a frame, in bytes, once a stream is longer than that: enough that handing it to a thread costs nothing
 /// compared with parsing it, and little enough that a frame and its batch stay in a core's cache.
@@ -63,9 +65,14 @@ pub(crate) fn vpc_flow_rows(first_line: u64, limits: Limits) -> Box<dyn RecordFr
     Box::new(Rows::new(Blocks::new(Lines, first_line, limits), header_rows::Header::new(limits)))
 }
 
-/// Rows of CSV below a header row.
-pub(crate) fn csv_rows(format: &'static CsvFormat, first_line: u64, limits: Limits) -> Box<dyn RecordFramer> {
-    Box::new(Rows::new(csv::blocks(first_line, limits), csv::Header::new(format, limits)))
+/// Rows of CSV below a header row, whose columns a map may name.
+pub(crate) fn csv_rows(
+    format: &'static CsvFormat,
+    map: Option<Arc<FieldMap>>,
+    first_line: u64,
+    limits: Limits,
+) -> Box<dyn RecordFramer> {
+    Box::new(Rows::new(csv::blocks(first_line, limits), csv::Header::new(format, map, limits)))
 }
 
 /// JSON records, one a line.

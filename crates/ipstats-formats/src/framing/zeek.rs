@@ -133,7 +133,7 @@ impl Headers {
 
     fn fields<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>, line: u64) -> Result<(), StreamError> {
         let columns = Columns::new(self.header.clone(), names)
-            .map_err(|missing| StreamError::MissingColumns { line, format: Format::ZeekTsv, missing })?;
+            .map_err(|missing| StreamError::missing_columns(line, Format::ZeekTsv, missing))?;
         self.columns = Some(Arc::new(columns));
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod chunks;
 mod evtx_file;
 mod hostile;
+mod mapped;
 mod mutations;
 mod netflow;
 mod real_logs;

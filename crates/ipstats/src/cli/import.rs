@@ -14,7 +14,7 @@ use super::server_args::{SERVER_HEADING, ServerArgs};
 use crate::config::Network;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use ipstats_formats::{FormatChoice, NotDevice};
+use ipstats_formats::{FieldMap, FormatChoice, NotDevice};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,6 +51,12 @@ pub(super) struct ImportArgs {
     /// What counts as a connection
     #[arg(long, value_enum, default_value_t = Count::Opened, conflicts_with = "remote")]
     count: Count,
+    /// Columns of Zeek rows without a #fields line, all of them in their order
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "remote")]
+    columns: Vec<String>,
+    /// Which fields of CSV or JSON of no known format to read, for example device=src_ip,ip=dest_ip,time=timestamp
+    #[arg(long, value_name = "TARGET=FIELD,…", conflicts_with_all = ["remote", "columns"])]
+    map: Option<FieldMap>,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,

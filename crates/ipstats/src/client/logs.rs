@@ -43,6 +43,9 @@ pub struct LogAnswer {
     pub newest_event: Option<String>,
     /// The oldest of all connections.
     pub oldest_event: Option<String>,
+    /// What else the service says about the log.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// A record that cannot be read.

@@ -56,7 +56,7 @@ pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, Server
 pub use server_url::ServerUrl;
 pub use sources::{
     Begin, Endpoint, KafkaAccess, KafkaTopic, LeaseFiles, Listening, Pattern, SourceEntry, SourceKind,
-    Transport,
+    Transport, no_columns,
 };
 pub use store::{ClickHouseAccess, ClickHouseLogin, Layout, StoreBackend};
 pub use tls::TlsFiles;

@@ -10,6 +10,7 @@ use super::{
 };
 use ipstats_formats::Originator;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -160,6 +161,10 @@ struct Settings<'a> {
     count: String,
     device_from: String,
     not_devices: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    columns: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<BTreeMap<&'static str, &'a str>>,
 }
 
 impl<'a> IngestKey<'a> {
@@ -254,6 +259,8 @@ impl<'a> Settings<'a> {
             count: CountSetting(settings.count).to_string(),
             device_from: DeviceSetting(settings.device_from).to_string(),
             not_devices: settings.not_devices.entries().iter().map(ToString::to_string).collect(),
+            columns: &settings.columns,
+            map: settings.map.as_deref().map(|map| map.pairs().into()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Zeek's dhcp.log files, read whole before the logs they name devices for.
 
+use super::decompress::Decompressed;
 use super::progress::Progress;
 use super::source::{Source, SourceError};
 use ipstats_formats::{AliasBy, Aliases, LeaseLog, Limits};
@@ -30,7 +31,8 @@ pub fn read_aliases(files: &[PathBuf], by: AliasBy) -> Result<Aliases, AliasErro
 
 fn read(file: PathBuf, by: AliasBy, aliases: &mut Aliases) -> Result<(), SourceError> {
     let mut leases = LeaseLog::new(by, Limits::default().line_bytes_max);
-    let (compression, mut log) = Source::named(file).open(&Arc::new(Progress::default()))?;
+    let Decompressed { compression, reader: mut log, .. } =
+        Source::named(file).open(&Arc::new(Progress::default()))?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match log.read(&mut chunk).map_err(|error| SourceError::reading(error, compression))? {

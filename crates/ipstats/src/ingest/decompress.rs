@@ -1,7 +1,7 @@
 //! Compressed files by what they contain, not by what they are called: gzip and zstd, any number of members.
 
+use super::members::{Members, READ_BYTES, TrailingBytes};
 use flate2::bufread::{DeflateDecoder, ZlibDecoder};
-use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -30,10 +30,21 @@ impl ZstdWindow {
     pub const FOR_FILES: Self = Self(27);
     /// 8 MiB, which is what levels up to 19 ask for: for what comes over the network.
     pub const FOR_REQUESTS: Self = Self(23);
+
+    pub(super) const fn log(self) -> u32 {
+        self.0
+    }
 }
 
-/// Bytes a decoder asks of a file at a time.
-const READ_BYTES: usize = 128 << 10;
+/// The content of compressed data, and what is known about it.
+pub struct Decompressed {
+    /// How it was compressed.
+    pub compression: Compression,
+    /// Its content.
+    pub reader: Box<dyn Read + Send>,
+    /// Bytes after its end, once the content was read.
+    pub trailing: TrailingBytes,
+}
 
 impl Compression {
     /// The compression that a file which starts with `head` has.
@@ -43,6 +54,19 @@ impl Compression {
             // A frame, or a skippable frame before it.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
+        }
+    }
+
+    /// Whether data that starts with `head` may be of this compression: `head` is its mark, or all there is of it.
+    pub(super) fn may_start_with(self, head: &[u8]) -> bool {
+        const GZIP: &[u8] = &[0x1f, 0x8b, 8];
+        const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+        const SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
+        match (self, head) {
+            (Self::Gzip, _) => head.starts_with(GZIP) || GZIP.starts_with(head),
+            (Self::Zstd, [0x50..=0x5f, rest @ ..]) => SKIPPABLE.starts_with(rest),
+            (Self::Zstd, _) => ZSTD.starts_with(head),
+            (Self::None | Self::Deflate, _) => false,
         }
     }
 }
@@ -68,16 +92,18 @@ impl fmt::Display for Compression {
 }
 
 /// The content of `raw` without its compression. A compressed stream that ends too early ends with
-/// [`io::ErrorKind::UnexpectedEof`]; any other error of a compressed stream is damage.
-pub fn decompressed(raw: impl Read + Send + 'static) -> io::Result<(Compression, Box<dyn Read + Send>)> {
-    decompressed_within(ZstdWindow::FOR_FILES, raw)
+/// [`io::ErrorKind::UnexpectedEof`]; any other error of a compressed stream is damage. Bytes after its end are left out and
+/// [reported](Decompressed::trailing).
+pub fn decompressed(raw: impl Read + Send + 'static) -> io::Result<Decompressed> {
+    decompressed_within(ZstdWindow::FOR_FILES, raw, TrailingBytes::default())
 }
 
-/// As [`decompressed`], with another limit of the window of zstd.
+/// As [`decompressed`], with another limit of the window of zstd, and the report of trailing bytes of another layer.
 pub(super) fn decompressed_within(
     window: ZstdWindow,
     mut raw: impl Read + Send + 'static,
-) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+    trailing: TrailingBytes,
+) -> io::Result<Decompressed> {
     let mut head = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut head)?;
     let compression = Compression::of(&head);
@@ -85,14 +111,11 @@ pub(super) fn decompressed_within(
     let reader: Box<dyn Read + Send> = match compression {
         // Deflate has no mark of its own.
         Compression::None | Compression::Deflate => Box::new(whole),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(READ_BYTES, whole))),
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?;
-            decoder.window_log_max(window.0)?;
-            Box::new(decoder)
+        Compression::Gzip | Compression::Zstd => {
+            Box::new(Members::new(compression, window, whole, trailing.clone()))
         }
     };
-    Ok((compression, reader))
+    Ok(Decompressed { compression, reader, trailing })
 }
 
 /// The content of `raw`, which is said to be `deflate`: zlib, or the bare format that some send instead.
@@ -103,27 +126,38 @@ pub(super) fn inflated(mut raw: impl Read + Send + 'static) -> io::Result<Box<dy
         if method & 0x0f == 8 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0);
     let whole = BufReader::with_capacity(READ_BYTES, Cursor::new(head).chain(raw));
     Ok(if is_zlib {
-        Box::new(ToTheEnd { inflater: ZlibDecoder::new(whole), behind: ZlibDecoder::get_mut })
+        Box::new(ToTheEnd { inflater: ZlibDecoder::new(whole), rest: ZlibDecoder::get_mut })
     } else {
-        Box::new(ToTheEnd { inflater: DeflateDecoder::new(whole), behind: DeflateDecoder::get_mut })
+        Box::new(ToTheEnd { inflater: DeflateDecoder::new(whole), rest: DeflateDecoder::get_mut })
     })
 }
 
-/// Deflate knows its own end. What comes behind it must not be left out without a word, nor the checks at the end of
-/// what it is wrapped in.
+/// Deflate knows its own end. Data after it is an error unless it is padding, and the checks at the end of an outer layer
+/// are read, too.
 struct ToTheEnd<D, R> {
     inflater: D,
     /// What the inflater reads from.
-    behind: fn(&mut D) -> &mut R,
+    rest: fn(&mut D) -> &mut R,
 }
 
 impl<D: Read, R: BufRead> Read for ToTheEnd<D, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inflater.read(buffer)?;
-        if count == 0 && !buffer.is_empty() && !(self.behind)(&mut self.inflater).fill_buf()?.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "there is more behind its end"));
+        if count > 0 || buffer.is_empty() {
+            return Ok(count);
         }
-        Ok(count)
+        let rest = (self.rest)(&mut self.inflater);
+        loop {
+            let bytes = rest.fill_buf()?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                let problem = "trailing data after the end of the stream";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+            }
+            match bytes.len() {
+                0 => return Ok(0),
+                padding => rest.consume(padding),
+            }
+        }
     }
 }
 
@@ -139,9 +173,15 @@ mod tests {
     }
 
     fn read(file: Vec<u8>) -> (Compression, io::Result<Vec<u8>>) {
-        let (compression, mut reader) = decompressed(Cursor::new(file)).unwrap();
+        let (compression, content, _) = read_with_warning(file);
+        (compression, content)
+    }
+
+    fn read_with_warning(file: Vec<u8>) -> (Compression, io::Result<Vec<u8>>, Option<String>) {
+        let Decompressed { compression, mut reader, trailing } = decompressed(Cursor::new(file)).unwrap();
         let mut content = Vec::new();
-        (compression, reader.read_to_end(&mut content).map(|_| content))
+        let content = reader.read_to_end(&mut content).map(|_| content);
+        (compression, content, trailing.warning())
     }
 
     #[test]
@@ -171,6 +211,44 @@ mod tests {
         for file in [gzip(&content), zstd::encode_all(&content[..], 1).unwrap()] {
             for length in [5, file.len() / 2, file.len() - 1] {
                 let (_, content) = read(file[..length].to_vec());
+                assert_eq!(content.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length} bytes");
+            }
+        }
+    }
+    #[test]
+    fn zeros_around_members_are_padding() {
+        let zstd = |content: &[u8]| zstd::encode_all(content, 1).unwrap();
+        for zeros in [1, 3, 4, 1024, 300_000].map(|count| vec![0; count]) {
+            for file in [
+                [gzip(b"one "), zeros.clone(), gzip(b"two"), zeros.clone()].concat(),
+                [zstd(b"one "), zeros.clone(), zstd(b"two"), zeros.clone()].concat(),
+            ] {
+                let (_, content, warning) = read_with_warning(file);
+                assert_eq!((content.unwrap(), warning), (b"one two".to_vec(), None));
+            }
+        }
+    }
+
+    #[test]
+    fn trailing_bytes_are_reported_beside_content() {
+        let zstd = zstd::encode_all(&b"one"[..], 1).unwrap();
+        for (member, name) in [(gzip(b"one"), "gzip"), (zstd, "zstd")] {
+            for trailing in [&b"x"[..], b"plain text\n", &[0, 0, 0, 7], &[0x1f, 0x8b, 7, 0], &[9; 200_000]] {
+                let (_, content, warning) = read_with_warning([&member[..], trailing].concat());
+                assert_eq!(content.unwrap(), b"one", "{name}");
+                let bytes = trailing.iter().skip_while(|byte| **byte == 0).count();
+                let start = format!("{bytes} bytes after the end of the {name} data are not {name} data: ");
+                assert!(warning.as_ref().unwrap().starts_with(&start), "{warning:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn cut_header_of_later_member_is_truncation() {
+        let zstd = |content: &[u8]| zstd::encode_all(content, 1).unwrap();
+        for (first, second) in [(gzip(b"one"), gzip(b"two")), (zstd(b"one"), zstd(b"two"))] {
+            for length in 1..second.len() {
+                let (_, content) = read([&first[..], &second[..length]].concat());
                 assert_eq!(content.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length} bytes");
             }
         }

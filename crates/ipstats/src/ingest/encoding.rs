@@ -1,6 +1,7 @@
 //! What a sender says that it compressed a body with, and a body without it.
 
-use super::decompress::{Compression, ZstdWindow, decompressed_within, inflated};
+use super::decompress::{Compression, Decompressed, ZstdWindow, decompressed_within, inflated};
+use super::members::TrailingBytes;
 use std::io::{self, Read};
 
 /// Most encodings on top of each other.
@@ -51,13 +52,17 @@ pub fn decoded(
     raw: impl Read + Send + 'static,
     encodings: &Encodings,
     bytes_max: u64,
-) -> io::Result<(Compression, Box<dyn Read + Send>)> {
+) -> io::Result<Decompressed> {
+    let trailing = TrailingBytes::default();
     let capped = |inner| Box::new(Capped { inner, left: bytes_max }) as Box<dyn Read + Send>;
     let mut reader = capped(Box::new(raw) as Box<dyn Read + Send>);
     let mut outermost = Compression::None;
     for encoding in encodings.0.iter().rev().chain([&Encoding::Seen]) {
         let (compression, content) = match encoding {
-            Encoding::Seen => decompressed_within(ZstdWindow::FOR_REQUESTS, reader)?,
+            Encoding::Seen => {
+                let layer = decompressed_within(ZstdWindow::FOR_REQUESTS, reader, trailing.clone())?;
+                (layer.compression, layer.reader)
+            }
             Encoding::Deflate => (Compression::Deflate, inflated(reader)?),
         };
         if outermost == Compression::None {
@@ -65,7 +70,7 @@ pub fn decoded(
         }
         reader = capped(content);
     }
-    Ok((outermost, reader))
+    Ok(Decompressed { compression: outermost, reader, trailing })
 }
 
 /// A reader that fails once more than `left` bytes were read of it.
@@ -114,7 +119,7 @@ mod tests {
     fn read(header: &str, body: Vec<u8>, bytes_max: u64) -> io::Result<Vec<u8>> {
         let encodings = Encodings::read([header].into_iter()).unwrap();
         let mut content = Vec::new();
-        decoded(Cursor::new(body), &encodings, bytes_max)?.1.read_to_end(&mut content)?;
+        decoded(Cursor::new(body), &encodings, bytes_max)?.reader.read_to_end(&mut content)?;
         Ok(content)
     }
 
@@ -164,13 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_behind_deflate_is_not_left_out_without_a_word() {
+    fn rejects_data_after_deflate_stream() {
         for body in [[zlib(TEXT), zlib(TEXT)].concat(), [raw_deflate(TEXT), b"x".to_vec()].concat()] {
             let error = read("deflate", body, 1000).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-            assert_eq!(error.to_string(), "there is more behind its end");
+            assert_eq!(error.to_string(), "trailing data after the end of the stream");
         }
-        // The checksum of what it is wrapped in is looked at, too.
+        let padded = [zlib(TEXT), vec![0; 1024]].concat();
+        assert_eq!(read("deflate", padded, 1 << 20).unwrap(), TEXT, "zeros are padding");
+        // The checksum of the outer layer is checked, too.
         let mut damaged = gzip(&zlib(TEXT));
         let checksum = damaged.len() - 8;
         damaged[checksum] ^= 1;

@@ -26,7 +26,7 @@ impl OtherFormat {
         if matches!(source, Source::Stdin) {
             return None;
         }
-        let (_, log) = source.open(&Arc::new(Progress::default())).ok()?;
+        let log = source.open(&Arc::new(Progress::default())).ok()?.reader;
         let mut head = Vec::new();
         // What can be read of a damaged log is enough.
         let _ = log.take(HEAD_BYTES as u64).read_to_end(&mut head);

@@ -1,5 +1,6 @@
 //! The thread that reads logs and cuts them into frames.
 
+use super::decompress::Decompressed;
 use super::lines::Lines;
 use super::pipeline::{Shared, SourceFrame};
 use super::queue::Closed;
@@ -39,7 +40,7 @@ impl Reader {
     }
 
     fn read(&self, position: usize, source: &Source) -> Result<(), Stopped> {
-        let (compression, mut log) = source.open(&self.shared.progress)?;
+        let Decompressed { compression, reader: mut log, trailing } = source.open(&self.shared.progress)?;
         let mut framer = Framer::of_source(self.shared.format, &self.shared.settings);
         let mut lines = Lines::new();
         let mut empty = true;
@@ -52,7 +53,7 @@ impl Reader {
             empty = false;
         };
         match (&end, lines.rest()) {
-            (Ok(()), []) if empty => return Err(SourceError::Empty.into()),
+            (Ok(()), []) if empty => return self.empty(position, source),
             (Ok(()), rest) => self.pass_on(position, |frames| framer.feed(rest, frames))?,
             // The line in which a log breaks off is left out.
             (Err(_), _) => {}
@@ -60,7 +61,22 @@ impl Reader {
         let finished = self.pass_on(position, |frames| framer.finish(frames));
         // Why a log broke off says more than what its stump looks like.
         end?;
+        if let Some(warning) = trailing.warning() {
+            self.shared.report.lock().warn(position, warning);
+        }
         finished
+    }
+
+    /// Rotated logs are often empty, so an empty file does not fail an import of many; a pipe without data is a failure of
+    /// what should have written it.
+    fn empty(&self, position: usize, source: &Source) -> Result<(), Stopped> {
+        match source {
+            Source::Stdin => Err(SourceError::Empty.into()),
+            Source::File(_) => {
+                self.shared.report.lock().warn(position, SourceError::Empty.to_string());
+                Ok(())
+            }
+        }
     }
 
     /// Hands the frames that `cut` makes to the workers, also those before an error.

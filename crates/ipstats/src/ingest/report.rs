@@ -27,6 +27,8 @@ pub struct SourceReport {
     pub tally: Tally,
     /// Why it was not read, or not to its end.
     pub failure: Option<SourceError>,
+    /// What is odd about it, where its records were read all the same.
+    pub warning: Option<String>,
 }
 
 impl Report {
@@ -48,12 +50,18 @@ impl Report {
     }
 
     pub(super) fn begin(&mut self, source: Source) {
-        self.sources.push(SourceReport { source, tally: Tally::default(), failure: None });
+        self.sources.push(SourceReport { source, tally: Tally::default(), failure: None, warning: None });
     }
 
     pub(super) fn fail(&mut self, position: usize, failure: SourceError) {
         if let Some(log) = self.sources.get_mut(position) {
             log.failure = Some(failure);
+        }
+    }
+
+    pub(super) fn warn(&mut self, position: usize, warning: String) {
+        if let Some(log) = self.sources.get_mut(position) {
+            log.warning = Some(warning);
         }
     }
 

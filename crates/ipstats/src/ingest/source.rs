@@ -1,6 +1,6 @@
 //! Where logs are read from, and why one could not be read.
 
-use super::decompress::{Compression, decompressed};
+use super::decompress::{Compression, Decompressed, decompressed};
 use super::progress::Progress;
 use crate::visible::Visible;
 use ipstats_formats::StreamError;
@@ -73,6 +73,12 @@ impl Source {
         if name.as_os_str() == "-" { Self::Stdin } else { Self::File(name) }
     }
 
+    /// Whether it is a file without content.
+    pub fn is_empty_file(&self) -> bool {
+        let Self::File(path) = self else { return false };
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+    }
+
     /// Bytes of the log as it is stored, where that is known.
     pub(super) fn byte_len(&self) -> u64 {
         match self {
@@ -82,10 +88,7 @@ impl Source {
     }
 
     /// Opens the log and looks through its compression; bytes read are told to `progress`.
-    pub(super) fn open(
-        &self,
-        progress: &Arc<Progress>,
-    ) -> Result<(Compression, Box<dyn Read + Send>), SourceError> {
+    pub(super) fn open(&self, progress: &Arc<Progress>) -> Result<Decompressed, SourceError> {
         let progress = Arc::clone(progress);
         match self {
             Self::Stdin => decompressed(Counted { inner: io::stdin(), progress }),

@@ -4,10 +4,11 @@
 //! each takes a bounded amount of memory (a chunk, a frame and a batch).
 
 use super::batcher::Batcher;
-use super::decompress::Compression;
+use super::decompress::{Compression, Decompressed};
 use super::encoding::{Encodings, decoded};
 use super::guess::{Head, OtherFormat};
 use super::lines::Lines;
+use super::members::TrailingBytes;
 use super::outcomes::Outcomes;
 use super::sink::Sink;
 use super::source::SourceError;
@@ -38,6 +39,8 @@ pub struct UploadReport {
     pub recorded: Recorded,
     /// Where no record was a connection, or the log could not be read: which format it seems to have, if that is another.
     pub other_format: Option<OtherFormat>,
+    /// What is odd about it, although its records were read.
+    pub warning: Option<String>,
 }
 
 impl UploadReport {
@@ -122,13 +125,14 @@ pub fn upload(
     sink: &impl Sink,
 ) -> (UploadReport, Result<(), UploadError>) {
     let head = Head::new(plan.format);
-    let mut upload = Upload { plan, sink, head, batcher: Batcher::default() };
+    let mut upload =
+        Upload { plan, sink, head, batcher: Batcher::default(), trailing: TrailingBytes::default() };
     let read = upload.read(log);
     let flushed = upload.batcher.flush(|batch| sink.record(batch));
     let (tally, recorded) = upload.batcher.take();
     let counts_nothing = tally.connections() == 0 && (tally.records() > 0 || is_unreadable(&read));
     let other_format = if counts_nothing { upload.head.other_format() } else { None };
-    let report = UploadReport { tally, recorded, other_format };
+    let report = UploadReport { tally, recorded, other_format, warning: upload.trailing.warning() };
     (report, flushed.map_err(UploadError::Record).and(read))
 }
 
@@ -147,13 +151,17 @@ struct Upload<'a, S> {
     sink: &'a S,
     head: Head,
     batcher: Batcher,
+    /// After the end of compressed data.
+    trailing: TrailingBytes,
 }
 
 impl<S: Sink> Upload<'_, S> {
     fn read(&mut self, log: impl Read + Send + 'static) -> Result<(), UploadError> {
         let bytes_max = self.plan.bytes_max;
-        let (compression, mut log) = decoded(log, &self.plan.encodings, bytes_max)
-            .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
+        let Decompressed { compression, reader: mut log, trailing } =
+            decoded(log, &self.plan.encodings, bytes_max)
+                .map_err(|error| UploadError::reading(error, Compression::None, bytes_max))?;
+        self.trailing = trailing;
         let UploadPlan { format, settings, .. } = self.plan;
         let mut framer = Framer::of_source(*format, settings);
         let mut lines = Lines::new();

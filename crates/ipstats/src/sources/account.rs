@@ -69,6 +69,8 @@ pub struct Statement {
     pub unread: Unread,
     /// What hinders the source, since when.
     pub trouble: Option<(Timestamp, String)>,
+    /// What is odd about its data, although the records were read.
+    pub warning: Option<String>,
     /// Why none of the records of the last hour counts, where that is so.
     pub none_counts: Option<String>,
 }
@@ -82,6 +84,7 @@ struct Books {
     backlog: Option<Backlog>,
     unread: Unread,
     trouble: Option<(Timestamp, String)>,
+    warning: Option<String>,
     has_failed: bool,
     /// Whether it was told that no record counts.
     told_useless: bool,
@@ -130,6 +133,11 @@ impl Account {
     /// Sets what is still to be read.
     pub fn set_backlog(&self, backlog: Backlog) {
         self.0.lock().backlog = Some(backlog);
+    }
+
+    /// Sets what is odd about its data, although the records were read.
+    pub fn set_warning(&self, warning: Option<String>) {
+        self.0.lock().warning = warning;
     }
 
     /// The source begins, or begins again.
@@ -194,6 +202,7 @@ impl Account {
             backlog: books.backlog,
             unread: books.unread,
             trouble: books.trouble.clone(),
+            warning: books.warning.clone(),
             none_counts: last_hour.why_none_counts(),
         }
     }

@@ -37,6 +37,9 @@ pub struct SourceReport {
     pub reason: Option<String>,
     /// Since when.
     pub since: Option<String>,
+    /// What is odd about its data, although the records were read.
+    #[serde(default)]
+    pub warning: Option<String>,
     /// Time of its newest connection, inside retention or not.
     pub newest_event: Option<String>,
     /// How long ago that was, in seconds.
@@ -133,6 +136,7 @@ impl SourceReport {
             state: statement.state.name().to_owned(),
             reason,
             since,
+            warning: statement.warning,
             newest_event: statement.newest_event.map(|newest| newest.to_string()),
             // A sensor's clock may be ahead.
             lag_seconds: statement.newest_event.map(|newest| u64::try_from(lag(newest)).unwrap_or_default()),

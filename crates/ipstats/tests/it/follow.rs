@@ -249,3 +249,44 @@ fn what_hinders_a_source_is_said_once() {
         assert_eq!(said.lines().filter(|line| line.contains(name)).count(), 1, "{name}: {said}");
     }
 }
+
+#[test]
+fn padding_and_trailing_bytes_lose_no_record() {
+    let mut sensor = Sensor::new();
+    for (name, trailing) in [("padded.log.gz", vec![0; 1024]), ("trailing.log.gz", b"more".to_vec())] {
+        let rows = sensor.rows(3);
+        fs::write(sensor.path("archive").join(name), [Sensor::gzip(&rows), trailing].concat()).unwrap();
+    }
+    let rows = sensor.rows(3);
+    let zeros = "\0".repeat(4096);
+    fs::write(sensor.path("archive/crashed.log"), format!("{zeros}{HEADER}{rows}")).unwrap();
+    let service = sensor.serve();
+    sensor.settle(&service);
+
+    let done = sensor.site.place.run(&["sources", "--json"]);
+    let sources: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    let source = &sources["sources"][0];
+    assert_eq!((&source["state"], &source["reason"]), (&"running".into(), &serde_json::Value::Null));
+    let warning = source["warning"].as_str().unwrap();
+    assert!(warning.contains("trailing.log.gz: 4 bytes after the end of the gzip data"), "{warning}");
+    let table = sensor.site.place.run(&["sources"]).out;
+    assert!(table.contains("warning: ") && table.contains("trailing.log.gz: 4 bytes"), "{table}");
+    drop(service);
+}
+
+#[test]
+fn truncation_under_writer_without_append_is_survived() {
+    let mut sensor = Sensor::new();
+    let service = sensor.serve();
+    let mut live = sensor.begin();
+    sensor.write(&mut live, 200);
+    sensor.settle(&service);
+    // The writer keeps its offset, so what it writes next follows a run of zeros.
+    OpenOptions::new().write(true).open(sensor.live()).unwrap().set_len(0).unwrap();
+    live.write_all(HEADER.as_bytes()).unwrap();
+    sensor.write(&mut live, 50);
+    sensor.settle(&service);
+    sensor.write(&mut live, 5);
+    sensor.settle(&service);
+    drop(service);
+}

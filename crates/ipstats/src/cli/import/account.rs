@@ -38,12 +38,16 @@ struct Counts {
     organization: Option<String>,
     newest_event: Option<String>,
     oldest_event: Option<String>,
+    /// What is odd about logs, although their records were read: `log: what`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl Account {
     /// The account of an import into the data folder.
     pub(super) fn of_report(report: &Report, organization: Organization, elapsed: Duration) -> Self {
         let (tally, recorded) = (report.tally(), report.recorded);
+        let warnings = report.sources.iter().filter_map(|log| Some((&log.source, log.warning.as_ref()?)));
         let outcomes = Outcomes::new(&tally, recorded);
         let reasons = outcomes.not_a_connection().map(|(reason, count)| (reason.name().to_owned(), count));
         let counts = Counts {
@@ -54,6 +58,7 @@ impl Account {
             organization: Some(organization.to_string()),
             newest_event: tally.newest().map(|time| time.to_string()),
             oldest_event: tally.oldest().map(|time| time.to_string()),
+            warnings: warnings.map(|(source, warning)| format!("{source}: {warning}")).collect(),
         };
         let outside =
             vec![(recorded.too_old, "older than 30 days"), (recorded.too_far_ahead, "in the future")];
@@ -81,7 +86,13 @@ impl Account {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        counts.warnings.extend(answer.note.map(|note| format!("{source}: {}", Visible(note))));
         self.add_places(source, answer.issues.iter().map(|issue| (issue.line, &issue.problem)));
+    }
+
+    /// Adds what is odd about one log.
+    pub(super) fn warn(&mut self, source: &impl Display, warning: &impl Display) {
+        self.counts.warnings.push(format!("{source}: {warning}"));
     }
 
     /// Sets how long it took.

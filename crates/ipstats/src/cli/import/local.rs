@@ -4,7 +4,7 @@ use super::account::Account;
 use super::bar::Bar;
 use super::{Alias, Count, ImportArgs, notes};
 use crate::cli::{first_start_note, output};
-use crate::config::Config;
+use crate::config::{Config, no_columns};
 use crate::ingest::{Plan, Progress, Source, Stop, StoreSink, ingest, read_aliases};
 use crate::store::{Store, check_clock};
 use anyhow::Context;
@@ -25,6 +25,7 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         first_start_note(&first_start);
     }
     let aliases = args.leases()?;
+    args.check_columns()?;
     let organization = config.organization(args.store.organization.as_deref())?;
     let clock = args.store.clock.clock();
     let store = Store::open(&config, &clock)?;
@@ -75,6 +76,13 @@ impl ImportArgs {
         Ok(Some(Arc::new(aliases)))
     }
 
+    fn check_columns(&self) -> anyhow::Result<()> {
+        let settings = Settings { columns: self.columns.clone(), ..Settings::default() };
+        let missing = settings.missing_columns();
+        anyhow::ensure!(missing.is_empty(), "--columns: {}", no_columns(&missing));
+        Ok(())
+    }
+
     fn plan(
         self,
         organization: Organization,
@@ -101,6 +109,8 @@ impl ImportArgs {
             aliases,
             not_devices: NotDevices::new(not_devices.into_iter().chain(self.not_device)),
             only_tenant: Some(organization),
+            columns: self.columns,
+            map: self.map.map(Arc::new),
             ..defaults
         };
         Plan {

@@ -22,6 +22,8 @@ pub(super) fn notes(
         .iter()
         .filter_map(|log| log.failure.as_ref().map(|failure| format!("error: {}: {failure}", log.source)))
         .collect();
+    let warnings = report.sources.iter().filter_map(|log| Some((&log.source, log.warning.as_ref()?)));
+    notes.extend(warnings.map(|(source, warning)| format!("warning: {source}: {warning}")));
     let outside = report.sources.iter().filter_map(|log| outside_retention(log, clock, newest_stored));
     notes.extend(outside.take(LOGS_MAX));
     let nothing = report.sources.iter().filter(|log| log.tally.connections() == 0 && !is_told(log));

@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::cli::server_args::telling;
 use crate::client::{LogAnswer, Logs, NotTaken};
 use crate::ingest::{Source, SourceError};
+use crate::visible::Visible;
 use indicatif::{ProgressBar, ProgressStyle};
 use ipstats_formats::FormatChoice;
 use std::fs::File;
@@ -34,10 +35,16 @@ pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let (mut account, mut whole, mut taken) = (Account::default(), true, false);
     for source in args.files.into_iter().map(Source::named) {
+        if source.is_empty_file() {
+            bar.suspend(|| output::note(format_args!("warning: {source}: {}", SourceError::Empty)));
+            account.warn(&source, &SourceError::Empty);
+            taken = true;
+            continue;
+        }
         match send(&logs, &source, args.format, &bar) {
             Ok(answer) => {
                 taken = true;
-                bar.suspend(|| note_nothing_counted(&source, args.format, &answer));
+                bar.suspend(|| note_about(&source, args.format, &answer));
                 account.add(&source, answer);
             }
             Err(Failure { message, recorded, stops }) => {
@@ -99,13 +106,15 @@ impl From<NotTaken> for Failure {
     }
 }
 
-/// Says why nothing of a log was counted, as far as that can be known here.
-fn note_nothing_counted(source: &Source, format: FormatChoice, answer: &LogAnswer) {
+/// Notes why nothing of a log was counted, and what else the service says about it.
+fn note_about(source: &Source, format: FormatChoice, answer: &LogAnswer) {
     if answer.counted == 0
         && answer.outside_retention == 0
         && let Some(note) = of_another_format(source, format)
     {
         output::note(note);
+    } else if let Some(note) = &answer.note {
+        output::note(format_args!("note: {source}: {}", Visible(note)));
     }
     if let LogAnswer {
         counted: 0,

@@ -66,6 +66,7 @@ fn remarks(source: &SourceReport, organizations: &[OrganizationEntry]) -> Vec<St
         let since = source.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
         remarks.push(format!("{}{since}: {reason}", source.state));
     }
+    remarks.extend(source.warning.as_ref().map(|warning| format!("warning: {warning}")));
     let backlog = source.backlog_bytes.filter(|left| *left > 0).map(bytes);
     let backlog = backlog.or_else(|| {
         source.backlog_records.filter(|left| *left > 0).map(|left| format!("{} records", grouped(left)))

@@ -74,7 +74,8 @@ const fn shows_addresses(format: Format) -> bool {
         | Format::Suricata
         | Format::Ecs
         | Format::Ocsf
-        | Format::VpcFlow => true,
+        | Format::VpcFlow
+        | Format::Mapped => true,
         Format::MdeStreaming
         | Format::MdeHuntingCsv
         | Format::MdeHuntingJson

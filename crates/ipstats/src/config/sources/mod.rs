@@ -12,11 +12,12 @@ use super::access::{OrganizationEntry, choose, unique};
 use super::networks::Network;
 use super::reader::Section;
 use super::values::{CountSetting, DeviceSetting, InvalidValue, Name};
-use ipstats_formats::{FormatChoice, NotDevice, NotDevices, Originator, Settings};
+use ipstats_formats::{FieldMap, FormatChoice, NotDevice, NotDevices, Originator, Settings};
 use ipstats_model::Organization;
 use std::collections::HashSet;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Longest message of syslog, in bytes: there may be hundreds of connections, each in the middle of one.
 const SYSLOG_BYTES_MAX: usize = 256 << 10;
@@ -172,6 +173,7 @@ pub(super) fn settings(section: &mut Section<'_>, not_devices: &[NotDevice]) -> 
     let originator_is_device = section.read_flag("originator_is_device").unwrap_or(false);
     let networks = section.read_list::<Network>("internal_networks");
     let networks = networks.map(|networks| networks.into_iter().map(|network| network.0).collect());
+    let columns = columns(section, &defaults);
     Settings {
         internal_networks: networks.unwrap_or(defaults.internal_networks),
         originator: if originator_is_device { Originator::AlwaysDevice } else { Originator::ByNetworks },
@@ -179,8 +181,36 @@ pub(super) fn settings(section: &mut Section<'_>, not_devices: &[NotDevice]) -> 
         count: section.read::<CountSetting>("count").map_or(defaults.count, |count| count.0),
         device_from: section.read::<DeviceSetting>("device_from").map_or(defaults.device_from, |from| from.0),
         not_devices: NotDevices::new(not_devices.iter().cloned().chain(own_relays)),
+        columns,
+        map: field_map(section),
         ..defaults
     }
+}
+
+/// Columns of Zeek rows that arrive without their header.
+fn columns(section: &mut Section<'_>, defaults: &Settings) -> Vec<String> {
+    let columns = Name::texts(section.read_list::<Name>("columns").unwrap_or_default());
+    let named = Settings { columns, ..defaults.clone() };
+    let missing = named.missing_columns();
+    if !missing.is_empty() {
+        section.problem("columns", no_columns(&missing));
+    }
+    named.columns
+}
+
+/// Which fields of records of no known format hold what is needed.
+fn field_map(section: &mut Section<'_>) -> Option<Arc<FieldMap>> {
+    let fields = section.read_map::<Name>("map")?;
+    let map = FieldMap::new(fields.iter().map(|(target, field)| (target.as_str(), field.0.as_str())));
+    map.map(Arc::new).map_err(|error| section.problem("map", error)).ok()
+}
+
+/// That needed columns are not among those that were listed.
+pub fn no_columns(missing: &[&str]) -> String {
+    format!(
+        "no column {}: list all columns of the log in their order, as its #fields line has them",
+        missing.join(", ")
+    )
 }
 
 impl SourceKind {

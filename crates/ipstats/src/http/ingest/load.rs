@@ -7,7 +7,8 @@ use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::ingest::envelope::DecodedBody;
 use crate::ingest::{
-    Delivery, Encodings, OtherFormat, Outcomes, SourceError, StoreSink, UploadError, UploadReport,
+    Delivery, Encodings, OtherFormat, Outcomes, SourceError, StoreSink, TrailingBytes, UploadError,
+    UploadReport,
 };
 use crate::metrics::Metrics;
 use crate::sources::Account;
@@ -91,18 +92,29 @@ pub(super) async fn deliver<T: Send + 'static>(
 ) -> Result<(UploadReport, T), ApiError> {
     let (report, end) = load(app, source, body, bytes_max, move |reader, source, sink| {
         let mut delivery = Delivery::new(source.format, &source.settings, sink);
-        let done =
-            DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| unwrap(body, &mut delivery));
+        let mut trailing = TrailingBytes::default();
+        let done = DecodedBody::new(reader, &encodings, bytes_max).and_then(|body| {
+            trailing = body.trailing();
+            unwrap(body, &mut delivery)
+        });
         // Also what came before an error: it need not come again.
         let recorded = delivery.finish();
-        (delivery.into_report(), recorded.map_err(UploadError::Record).and(done))
+        let report = UploadReport { warning: trailing.warning(), ..delivery.into_report() };
+        (report, recorded.map_err(UploadError::Record).and(done))
     })
     .await?;
     Ok((report, end?))
 }
 
+/// What the sender of a log should know beside the outcomes.
+pub(super) fn notes(report: &UploadReport) -> Option<String> {
+    let other_format = report.other_format.map(another_format);
+    let notes: Vec<String> = other_format.into_iter().chain(report.warning.clone()).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
 /// The sentence about a log that seems to have another format, with the way out for its sender.
-pub(super) fn another_format(other: OtherFormat) -> String {
+fn another_format(other: OtherFormat) -> String {
     format!("{}; send it as {} or auto", other.about("the log"), other.looks_like)
 }
 
@@ -124,6 +136,10 @@ fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: 
         [] => drop(account.recovered()),
         troubles => drop(account.trouble(troubles.join("; "), now)),
     }
+    if let Some(warning) = &report.warning {
+        tracing::warn!(source = source.name, "{warning}");
+    }
+    account.set_warning(report.warning.as_ref().map(|warning| format!("the last log: {warning}")));
     if let Some(why) = other_format {
         tracing::warn!(source = source.name, "{why}");
     }

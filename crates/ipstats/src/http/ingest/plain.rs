@@ -1,7 +1,7 @@
 //! `POST /api/ingest/{format}`: a log as the body of a request, plain or compressed.
 
 use super::key::Sender;
-use super::load::{another_format, encodings, load};
+use super::load::{encodings, load, notes};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::http::openapi::{FormatName, IngestErrors, Log};
@@ -34,7 +34,8 @@ pub(in crate::http) struct IngestAnswer {
     oldest_event: Option<String>,
     /// Where the first malformed records are.
     issues: Vec<IssueAnswer>,
-    /// Why nothing counts, where the log seems to have another format than it was read as.
+    /// What else there is to know: why nothing counts, where the log seems to have another format than it was read as;
+    /// bytes after the end of compressed data, which were not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -93,8 +94,9 @@ fn format_in(path: Result<Path<String>, PathRejection>) -> Result<FormatChoice, 
 
 impl IngestAnswer {
     fn new(report: UploadReport, organization: Organization) -> Self {
+        let note = notes(&report);
         let outcomes = report.outcomes();
-        let UploadReport { tally, other_format, .. } = report;
+        let tally = report.tally;
         let reasons = outcomes.not_a_connection().map(|(reason, count)| (reason.name(), count));
         let issues = tally.issues().iter();
         Self {
@@ -108,7 +110,7 @@ impl IngestAnswer {
             issues: issues
                 .map(|issue| IssueAnswer { line: issue.line, problem: issue.problem.to_string() })
                 .collect(),
-            note: other_format.map(another_format),
+            note,
         }
     }
 }

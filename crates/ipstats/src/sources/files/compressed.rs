@@ -4,7 +4,7 @@ use super::file::{FileError, Reading, Step};
 use super::leases::Reach;
 use super::position::{Position, Version};
 use crate::clock::Clock;
-use crate::ingest::decompressed;
+use crate::ingest::{Decompressed, decompressed};
 use crate::sources::recorder::{Recorder, Stopped};
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,13 +25,15 @@ pub(super) struct Compressed {
     seen: Option<(Version, Instant)>,
     /// The end of the file, once it was read and until somebody asked.
     position: Option<Position>,
+    /// What is odd about its end, as it was read last.
+    warning: Option<String>,
 }
 
 impl Compressed {
     /// Begins at the start, unless the checkpoint, which fits the file, is its end.
     pub(super) fn begin(reading: &Reading) -> Self {
         let read_before = reading.begin.as_ref().map(|begin| begin.offset);
-        Self { read_before, tried: None, seen: None, position: None }
+        Self { read_before, tried: None, seen: None, position: None, warning: None }
     }
 
     /// Whether there is nothing to do with this version of the file.
@@ -44,6 +46,10 @@ impl Compressed {
 
     pub(super) const fn new_position(&mut self) -> Option<Position> {
         self.position.take()
+    }
+
+    pub(super) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Whether nobody has written to the file for `age`: by its time, or, where that lies in the future, by looking at it.
@@ -75,7 +81,8 @@ impl Compressed {
         if !matches!(read, Err(FileError::Io(_))) {
             self.tried = Some(version);
         }
-        Ok(read.and_then(|bytes| {
+        Ok(read.and_then(|(bytes, warning)| {
+            self.warning = warning;
             let now = Clock::System.now().second();
             self.position = Some(Position::new(file, version.length, None, &[], now)?);
             Ok(Step::Read { bytes })
@@ -83,13 +90,13 @@ impl Compressed {
     }
 }
 
-/// Returns how many bytes there were without the compression.
+/// Returns how many bytes there were without the compression, and what is odd about the end of the compressed data.
 fn read_whole(
     file: File,
     reading: &Reading,
     recorder: &mut Recorder,
-) -> Result<Result<u64, FileError>, Stopped> {
-    let (compression, mut reader) = match decompressed(file) {
+) -> Result<Result<(u64, Option<String>), FileError>, Stopped> {
+    let Decompressed { compression, mut reader, trailing } = match decompressed(file) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error.into())),
     };
@@ -114,7 +121,7 @@ fn read_whole(
         recorder.take(&whole)?;
         match fed {
             Err(error) => return Ok(Err(error.into())),
-            Ok(()) if count == 0 => return Ok(Ok(bytes)),
+            Ok(()) if count == 0 => return Ok(Ok((bytes, trailing.warning()))),
             Ok(()) => {}
         }
     }

@@ -111,6 +111,12 @@ impl Followed {
         Some(format!("{}: {trouble}", self.path.display()))
     }
 
+    /// What is odd about it, although it was read.
+    pub(super) fn warning(&self) -> Option<String> {
+        let State::Compressed(compressed) = &self.state else { return None };
+        Some(format!("{}: {}", self.path.display(), compressed.warning()?))
+    }
+
     /// Bytes of this version of the file that are still to be read, as they are stored.
     pub(super) fn left(&self, version: Version) -> u64 {
         match &self.state {
@@ -235,7 +241,11 @@ impl Followed {
                 plain.read(file, version, limit, &self.reading, recorder)?
             }
             State::Compressed(compressed) => {
-                compressed.read(&file, version, reach, &self.reading, recorder)?
+                let step = compressed.read(&file, version, reach, &self.reading, recorder)?;
+                if let (Ok(Step::Read { .. }), Some(warning)) = (&step, compressed.warning()) {
+                    tracing::warn!(file = %self.path.display(), "{warning}");
+                }
+                step
             }
         };
         if let Err(FileError::Content(_)) = step {

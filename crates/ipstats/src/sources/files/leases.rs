@@ -268,7 +268,7 @@ impl LeaseFile {
 }
 
 fn read_whole(file: File, log: &mut LeaseLog, aliases: &mut Aliases) -> io::Result<()> {
-    let (_, mut reader) = decompressed(file)?;
+    let mut reader = decompressed(file)?.reader;
     let read = feed(&mut reader, log, aliases);
     log.end(aliases);
     read.map(drop)

@@ -251,18 +251,24 @@ impl Follower<'_> {
 
     /// Says what hindered the source in this round, or that nothing did. Troubles of files are in the log already.
     fn tell(&mut self) {
-        let of_files: Vec<String> = self.files.values().filter_map(Followed::trouble).collect();
-        match (self.troubles.as_slice(), of_files.as_slice()) {
-            ([], []) => self.recorder.recovered(),
-            ([], [only]) => self.recorder.note_trouble(only.clone()),
-            ([], [first, others @ ..]) => {
-                let more = if others.len() == 1 { "file" } else { "files" };
-                self.recorder.note_trouble(format!("{first} (and {} more {more})", others.len()));
-            }
+        match (self.troubles.as_slice(), first_of(self.files.values().filter_map(Followed::trouble))) {
+            ([], None) => self.recorder.recovered(),
+            ([], Some(of_files)) => self.recorder.note_trouble(of_files),
             ([first, ..], _) => self.recorder.trouble(first),
         }
         self.troubles.clear();
+        self.recorder.account().set_warning(first_of(self.files.values().filter_map(Followed::warning)));
     }
+}
+
+/// The first of these, and how many more files have one.
+fn first_of(mut texts: impl Iterator<Item = String>) -> Option<String> {
+    let first = texts.next()?;
+    Some(match texts.count() {
+        0 => first,
+        1 => format!("{first} (and 1 more file)"),
+        others => format!("{first} (and {others} more files)"),
+    })
 }
 
 /// The paths that match `patterns`, and why some places could not be looked at.

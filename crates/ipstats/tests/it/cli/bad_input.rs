@@ -29,8 +29,9 @@ fn files_that_are_not_there_or_not_files() {
     assert_eq!((alone.code, alone.out.as_str()), (Some(1), ""), "there is nothing to account for");
     std::fs::create_dir(place.path("logs")).unwrap();
     insta::assert_snapshot!(message(&place, "logs"), @"error: logs: is a folder: name the files in it, for example logs/*.log");
-    place.file("empty.log", "");
-    insta::assert_snapshot!(message(&place, "empty.log"), @"error: empty.log: is empty: check what should have written it");
+    let empty = place.run_with_input(&["import", "-"], b"");
+    assert_eq!(empty.code, Some(1));
+    assert_eq!(empty.err.trim_end(), "error: standard input: is empty: check what should have written it");
 }
 
 #[test]

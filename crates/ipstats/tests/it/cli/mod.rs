@@ -5,6 +5,7 @@ mod demo;
 mod import;
 mod interrupted;
 pub(crate) mod model;
+mod odd_files;
 mod real_logs;
 mod stats;
 

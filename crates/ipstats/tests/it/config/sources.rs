@@ -190,3 +190,43 @@ fn a_topic_says_which_cluster_and_never_a_secret() {
         assert!(problems[0].contains(expected), "{problems:?}, not {expected}");
     }
 }
+
+#[test]
+fn columns_and_maps_are_checked_and_shown() {
+    let organization = format!("[[organizations]]\nid = '{CONTOSO}'\nname = 'contoso'\n");
+    let hash = "0".repeat(64);
+    let key = format!("[[ingest_keys]]\nname = 'k'\norganization = 'contoso'\nkey_hash = 'sha256:{hash}'\n");
+    let source = "[[sources]]\nname = 's'\norganization = 'contoso'\nkind = 'files'\npaths = ['/logs/a']\n";
+    let columns = "columns = ['ts', 'uid', 'id.orig_h', 'id.resp_h', 'conn_state']\n";
+    let map = "map = { device = 'source.name', ip = 'destination.ip', time = '@timestamp' }\n";
+    let load = |text: &str| {
+        let place = Place::with(text);
+        Config::load_in(&place.flags(), &Environment::default()).unwrap()
+    };
+    let config = load(&format!("{organization}{key}{columns}{source}{map}"));
+    assert_eq!(config.ingest_sources[0].settings.columns.len(), 5);
+    assert!(config.sources[0].settings.map.is_some());
+    let again = load(&config.show().unwrap());
+    assert_eq!((&again.sources, again.ingest_sources[0].settings.columns.len()), (&config.sources, 5));
+
+    for (setting, expected) in [
+        (
+            "columns = ['ts', 'id.orig_h']\n",
+            "columns: no column id.resp_h, conn_state: list all columns of the log",
+        ),
+        (
+            "map = { device = 'a', time = 't' }\n",
+            "map: ip is not mapped; map device, ip and time, or originator",
+        ),
+        (
+            "map = { host = 'a', ip = 'b', time = 't' }\n",
+            "map: \"host\" cannot be mapped; map device, ip and time",
+        ),
+    ] {
+        for (table, place) in [(source, "sources[0]."), (key.as_str(), "ingest_keys[0].")] {
+            let problems = Place::with(&format!("{organization}{table}{setting}")).problems(&[]);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains(&format!("{place}{expected}")), "{problems:?}");
+        }
+    }
+}

@@ -292,3 +292,24 @@ async fn a_key_knows_the_format_that_the_path_leaves_open() {
     assert_eq!(app.post("/api/ingest/auto", &bearer(1), "", zeek).await.json()["counted"], 1);
     assert_eq!(app.post("/api/ingest/ndjson", &bearer(1), "", LOG).await.json()["counted"], 2);
 }
+
+#[tokio::test]
+async fn padding_is_skipped_and_trailing_bytes_noted() {
+    let three = ["a", "b", "c"].map(|device| connection(device) + "\n").concat();
+    let zeros = vec![0; 4096];
+    let compressed = |content: &[u8]| [gzip(content), zstd::encode_all(content, 1).unwrap()];
+    let padded = compressed(three.as_bytes()).map(|log| [log, zeros.clone()].concat());
+    for log in padded.into_iter().chain([[zeros.clone(), three.clone().into()].concat()]) {
+        let app = TestApp::new();
+        let answer = app.post_plain("auto", log).await;
+        assert_eq!((answer.status, app.prevalence().await), (StatusCode::OK, json!(3)), "{}", answer.text);
+        assert_eq!(answer.json().get("note"), None, "{}", answer.text);
+    }
+    for log in compressed(three.as_bytes()) {
+        let app = TestApp::new();
+        let answer = app.post_plain("auto", [log, b"more".to_vec()].concat()).await;
+        assert_eq!((answer.status, app.prevalence().await), (StatusCode::OK, json!(3)), "{}", answer.text);
+        let note = answer.json()["note"].as_str().unwrap().to_owned();
+        assert!(note.starts_with("4 bytes after the end of the "), "{note}");
+    }
+}
