@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `aliases` | which device had which address when, from DHCP |
 //! | `stream`, `detect`, `framing` | a stream: its layout, and where its records start and end |
+//! | `hints` | what records show about the cause of an outcome |
 //! | `binary` | files that are not text, and what to do about them |
 //! | `record`, `envelope` | one record: recognizing it, and taking it out of the envelopes of shippers |
 //! | `grammar` | what a format is made of |
@@ -40,6 +41,7 @@ mod formats;
 mod frame;
 mod framing;
 mod grammar;
+mod hints;
 mod json_keys;
 pub mod netflow;
 mod not_devices;
@@ -56,6 +58,7 @@ pub use error::StreamError;
 pub use format::{Format, FormatChoice, UnknownFormat};
 pub use formats::mapped::{FieldMap, InvalidFieldMap};
 pub use frame::Frame;
+pub use hints::{Hints, LogName};
 pub use not_devices::{NotDevice, NotDeviceError, NotDevices};
 pub use outcome::{Malformed, NotAConnection};
 pub use record::RecordReader;

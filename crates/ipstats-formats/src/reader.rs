@@ -4,6 +4,7 @@ use crate::fields::networks::Networks;
 use crate::formats::mapped::FieldMap;
 use crate::formats::zeek_tsv;
 use crate::frame::Frame;
+use crate::hints::Hints;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::settings::{CountRule, DeviceFrom, Originator, Settings};
 use crate::tally::Tally;
@@ -121,6 +122,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn other_tenant(&mut self, tenant: Option<Organization>) -> Outcome {
         tenant.into_iter().for_each(|tenant| self.tally.belongs_to(tenant));
         Err(NotAConnection::OtherTenant.into())
+    }
+
+    /// Keeps what a record shows about the cause of its outcome.
+    pub(crate) const fn hints_mut(&mut self) -> &mut Hints {
+        self.tally.hints_mut()
     }
 
     /// Counts the outcome of a record. A connection was counted when it was recorded.

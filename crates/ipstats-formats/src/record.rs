@@ -211,6 +211,11 @@ impl Records {
             let known = tried.take_if(|(tried, _)| tried.format == format.format);
             (format, known.map_or_else(|| (format.record)(text, reader), |(_, outcome)| outcome))
         });
+        // Whether a record is one of the map only reading it shows.
+        let is_other =
+            |outcome: &Outcome| matches!(outcome, Err(Rejected::NotAConnection(NotAConnection::OtherEvent)));
+        let outcome =
+            outcome.filter(|(format, outcome)| format.format != Format::Mapped || !is_other(outcome));
         match outcome {
             Some((format, outcome))
                 if !format.wraps || format.is_certain(&outcome) || is_malformed(&outcome) =>

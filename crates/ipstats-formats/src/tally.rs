@@ -1,5 +1,6 @@
 //! What became of the records of a stream.
 
+use crate::hints::Hints;
 use crate::outcome::{Malformed, NotAConnection};
 use ipstats_model::{Organization, Timestamp};
 use std::fmt;
@@ -14,6 +15,7 @@ pub struct Tally {
     oldest: Option<Timestamp>,
     newest: Option<Timestamp>,
     other_tenant: Option<Organization>,
+    hints: Hints,
 }
 
 /// One malformed record: where it is and what is wrong with it. Ordered by line.
@@ -69,6 +71,15 @@ impl Tally {
         self.other_tenant
     }
 
+    /// What the records show about the cause of their outcomes.
+    pub const fn hints(&self) -> Hints {
+        self.hints
+    }
+
+    pub(crate) const fn hints_mut(&mut self) -> &mut Hints {
+        &mut self.hints
+    }
+
     /// Adds the tally of other records of the same stream. The order of merging does not matter.
     pub fn merge(&mut self, other: &Self) {
         self.connections += other.connections;
@@ -80,6 +91,7 @@ impl Tally {
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.newest = self.newest.max(other.newest);
         self.other_tenant = self.other_tenant.into_iter().chain(other.other_tenant).min();
+        self.hints.merge(other.hints);
     }
 
     /// Counts `count` records that cannot be decoded for one reason, such as messages of a damaged batch.

@@ -1,8 +1,9 @@
 //! The rules for a conn.log record of Zeek in any form: TSV, JSON, or inside a document of ECS or OCSF.
 
 use crate::flow_rules::{Answer, ICMP, ICMP_V6, icmp_progress};
+use crate::hints::LogName;
 use crate::outcome::NotAConnection;
-use crate::reader::Progress;
+use crate::reader::{Progress, Reader};
 use ipstats_model::CanonicalIp;
 
 pub(super) const A_CONN_STATE: &str = "a connection state of Zeek";
@@ -15,6 +16,20 @@ pub(super) fn progress(conn_state: &[u8]) -> Option<Progress> {
         // The SYN of the originator was not seen: nothing says that it opened anything.
         b"SHR" | b"RSTRH" | b"OTH" => Some(Progress::StartNotSeen),
         _ => None,
+    }
+}
+
+/// Keeps the name of a log that does not hold connections.
+pub(super) fn note_other_log(path: &str, reader: &mut Reader<'_>) {
+    let hints = reader.hints_mut();
+    hints.other_log = hints.other_log.into_iter().chain(LogName::new(path)).min();
+}
+
+/// Notes packets with wrong checksums, which Zeek ignores: a connection that it saw most of can look failed or midstream.
+/// They are C and c in `history`.
+pub(super) fn note_history(history: &[u8], reader: &mut Reader<'_>) {
+    if history.iter().any(|event| matches!(event, b'C' | b'c')) {
+        reader.hints_mut().wrong_checksums += 1;
     }
 }
 

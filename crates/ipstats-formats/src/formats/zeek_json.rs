@@ -6,7 +6,7 @@ use crate::format::Format;
 use crate::formats::zeek::{self, Icmp};
 use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Outcome, Reader};
+use crate::reader::{Flow, Outcome, Progress, Reader};
 use serde::Deserialize;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
@@ -39,6 +39,10 @@ struct Record<'a> {
     proto: Scalar<'a>,
     #[serde(borrow)]
     conn_state: Scalar<'a>,
+    #[serde(borrow)]
+    history: Scalar<'a>,
+    #[serde(borrow, rename = "_path")]
+    path: Scalar<'a>,
     #[serde(borrow)]
     local_orig: Scalar<'a>,
     #[serde(borrow)]
@@ -82,6 +86,9 @@ fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
     let record: Record<'_> = json::object(text)?;
     // Only conn.log has connection states, whatever `_path` calls it.
     let Some(state) = record.conn_state.text("conn_state")? else {
+        if let Scalar::Text(path) = &record.path {
+            zeek::note_other_log(path, reader);
+        }
         return Err(NotAConnection::OtherEvent.into());
     };
     let (originator, responder) = match &record.id.0 {
@@ -94,6 +101,9 @@ fn read(text: &str, reader: &mut Reader<'_>) -> Outcome {
         _ => zeek::progress(state.as_bytes())
             .ok_or_else(|| record.conn_state.is_not(zeek::A_CONN_STATE, "conn_state"))?,
     };
+    if let (false, Scalar::Text(history)) = (progress == Progress::Opened, &record.history) {
+        zeek::note_history(history.as_bytes(), reader);
+    }
     reader.flow(&Flow {
         // Whole milliseconds are `JSON::TS_MILLIS`.
         at: record.ts.time_or_millis("ts")?,

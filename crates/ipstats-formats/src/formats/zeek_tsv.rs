@@ -5,7 +5,7 @@ use crate::fields::scalar::{self, A_TIME, IP_ADDRESS};
 use crate::fields::time::{self, Zone};
 use crate::formats::zeek::{self, Icmp};
 use crate::outcome::{Malformed, NotAConnection};
-use crate::reader::{Flow, Outcome, Reader, Rejected};
+use crate::reader::{Flow, Outcome, Progress, Reader, Rejected};
 use ipstats_model::CanonicalIp;
 use std::str;
 use strum::VariantArray;
@@ -25,7 +25,7 @@ pub(crate) struct Columns {
     header: Header,
     /// For each column up to the last that is read, which field it is.
     fields: Vec<Field>,
-    /// Columns up to the last that is read of other protocols than ICMP.
+    /// Columns up to the last that is read of every record.
     usual: usize,
     /// Columns of a row.
     count: usize,
@@ -48,6 +48,8 @@ enum Field {
     OriginatorPort,
     OriginatorPackets,
     ResponderPackets,
+    /// Read of records that did not open.
+    History,
     /// Not read; it has no place.
     Other,
 }
@@ -87,7 +89,7 @@ impl Columns {
         let is_conn = missing.is_empty();
         let read = fields.iter().rposition(|field| *field != Field::Other).map_or(0, |last| last + 1);
         fields.truncate(read);
-        let usual = fields.iter().rposition(|field| !field.is_of_icmp()).map_or(0, |last| last + 1);
+        let usual = fields.iter().rposition(|field| !field.is_rare()).map_or(0, |last| last + 1);
         Ok(Self { header, fields, usual, count, is_conn })
     }
 
@@ -105,6 +107,9 @@ impl Columns {
     /// Reads one line of rows, without its line end.
     pub(crate) fn read(&self, line: &[u8], reader: &mut Reader<'_>) -> Outcome {
         if !self.is_conn {
+            if let Some(path) = &self.header.path {
+                zeek::note_other_log(path, reader);
+            }
             return Err(NotAConnection::OtherEvent.into());
         }
         let row = self.row(line, self.usual)?;
@@ -117,6 +122,11 @@ impl Columns {
             }
             _ => zeek::progress(state).ok_or_else(|| is_not(zeek::A_CONN_STATE, "conn_state", state))?,
         };
+        if progress != Progress::Opened
+            && let Some(history) = self.row(line, self.fields.len())?.get(Field::History)
+        {
+            zeek::note_history(history, reader);
+        }
         reader.flow(&Flow {
             at: row.time()?,
             originator,
@@ -144,9 +154,16 @@ impl Columns {
 }
 
 impl Field {
-    /// Whether it is read of ICMP only, which is rare: its columns are the last ones of a row.
-    const fn is_of_icmp(self) -> bool {
-        matches!(self, Self::OriginatorPort | Self::OriginatorPackets | Self::ResponderPackets | Self::Other)
+    /// Whether it is read of ICMP and of records that did not open only: its columns are the last ones of a row.
+    const fn is_rare(self) -> bool {
+        matches!(
+            self,
+            Self::OriginatorPort
+                | Self::OriginatorPackets
+                | Self::ResponderPackets
+                | Self::History
+                | Self::Other
+        )
     }
 
     fn named(name: &[u8]) -> Self {
@@ -162,6 +179,7 @@ impl Field {
             b"id.orig_p" | b"id_orig_p" => Self::OriginatorPort,
             b"orig_pkts" => Self::OriginatorPackets,
             b"resp_pkts" => Self::ResponderPackets,
+            b"history" => Self::History,
             _ => Self::Other,
         }
     }

@@ -24,10 +24,10 @@ fn issues(tally: &Tally) -> Vec<String> {
 
 /// Reads a stream, cut after each `cut` bytes.
 fn read_stream(settings: &Settings, log: &str, cut: usize) -> Result<(Vec<String>, Tally), String> {
-    let mut framer = Framer::of_source(FormatChoice::Auto, settings);
+    let mut stream = Framer::of_source(FormatChoice::Auto, settings);
     let mut frames = Vec::new();
-    let fed = log.as_bytes().chunks(cut).try_for_each(|piece| framer.feed(piece, &mut frames));
-    fed.and_then(|()| framer.finish(&mut frames)).map_err(|error| error.to_string())?;
+    let fed = log.as_bytes().chunks(cut).try_for_each(|piece| stream.feed(piece, &mut frames));
+    fed.and_then(|()| stream.finish(&mut frames)).map_err(|error| error.to_string())?;
     let (mut batch, mut tally) = (Batch::new(), Tally::default());
     frames.iter().for_each(|frame| frame.parse(settings, &mut batch, &mut tally));
     Ok((shown(&batch), tally))
@@ -151,9 +151,9 @@ fn binary_files_are_refused_by_name() {
     ];
     for (file, name) in captures {
         for cut in [1, 3, 512] {
-            let mut framer = Framer::of_source(FormatChoice::Auto, &Settings::default());
-            let fed = file.chunks(cut).try_for_each(|piece| framer.feed(piece, &mut Vec::new()));
-            let error = fed.and_then(|()| framer.finish(&mut Vec::new())).unwrap_err().to_string();
+            let mut stream = Framer::of_source(FormatChoice::Auto, &Settings::default());
+            let fed = file.chunks(cut).try_for_each(|piece| stream.feed(piece, &mut Vec::new()));
+            let error = fed.and_then(|()| stream.finish(&mut Vec::new())).unwrap_err().to_string();
             assert!(error.starts_with(&format!("binary data ({name}); ")), "{cut}: {error}");
         }
     }

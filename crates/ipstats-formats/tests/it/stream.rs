@@ -51,7 +51,11 @@ fn binary_data_is_refused_by_what_it_is() {
     for (bytes, looks_like, way_out) in [
         (&b"\x1F\x8B\x08\x00"[..], "gzip", "decompress it first"),
         (b"\x28\xB5\x2F\xFD\x04", "zstd", "decompress it first"),
-        (b"PK\x03\x04", "zip", "decompress it first"),
+        (
+            b"PK\x03\x04",
+            "a zip archive",
+            "unpack it; `unzip -p FILE` writes what is in it to standard output",
+        ),
         (b"\xFF\xFE{\x00\"\x00", "UTF-16", "save it as UTF-8"),
         (b"MZ\0\0\0", "null bytes", "export the log as text"),
     ] {

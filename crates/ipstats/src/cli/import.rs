@@ -14,9 +14,10 @@ use super::server_args::{SERVER_HEADING, ServerArgs};
 use crate::config::Network;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use ipstats_formats::{FieldMap, FormatChoice, NotDevice};
+use ipstats_formats::{FieldMap, FormatChoice, InvalidFieldMap, NotDevice};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -55,8 +56,8 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "remote")]
     columns: Vec<String>,
     /// Which fields of CSV or JSON of no known format to read, for example device=src_ip,ip=dest_ip,time=timestamp
-    #[arg(long, value_name = "TARGET=FIELD,…", conflicts_with_all = ["remote", "columns"])]
-    map: Option<FieldMap>,
+    #[arg(long, value_name = "TARGET=FIELD,…", value_parser = field_map, conflicts_with_all = ["remote", "columns"])]
+    map: Option<Arc<FieldMap>>,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -86,6 +87,10 @@ enum Alias {
 /// Runs the command.
 pub(super) fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     if args.server.is_asked() { remote::run(args) } else { local::run(args) }
+}
+
+fn field_map(text: &str) -> Result<Arc<FieldMap>, InvalidFieldMap> {
+    text.parse().map(Arc::new)
 }
 
 fn formats() -> impl TypedValueParser<Value = FormatChoice> {

@@ -58,6 +58,6 @@ impl<'a> Delivery<'a> {
     /// The outcomes of the records; only durable connections are counted.
     pub fn into_report(mut self) -> UploadReport {
         let (tally, recorded) = self.batcher.take();
-        UploadReport { tally, recorded, other_format: None }
+        UploadReport { tally, recorded, other_format: None, warning: None }
     }
 }

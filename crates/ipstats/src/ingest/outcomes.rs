@@ -1,7 +1,7 @@
 //! How many records ended where: the one sum of outcomes, and why none counts where none does.
 
 use crate::numbers::grouped;
-use ipstats_formats::{NotAConnection, Tally};
+use ipstats_formats::{Hints, NotAConnection, Tally};
 use ipstats_model::Recorded;
 
 /// How many records ended where.
@@ -14,6 +14,7 @@ pub struct Outcomes {
     /// Could not be read.
     pub malformed: u64,
     not_a_connection: [u64; NotAConnection::ALL.len()],
+    hints: Hints,
 }
 
 impl Outcomes {
@@ -24,6 +25,7 @@ impl Outcomes {
             outside_retention: recorded.too_old + recorded.too_far_ahead,
             malformed: tally.malformed(),
             not_a_connection: [0; NotAConnection::ALL.len()],
+            hints: tally.hints(),
         };
         for (reason, count) in tally.not_a_connection() {
             if let Some(slot) = outcomes.not_a_connection.get_mut(reason as usize) {
@@ -54,12 +56,13 @@ impl Outcomes {
         if self.counted > 0 || self.records() == 0 {
             return None;
         }
-        let mut reasons: Vec<(u64, &str)> =
-            self.not_a_connection().map(|(reason, count)| (count, advice(reason))).collect();
+        let mut reasons: Vec<(u64, String)> =
+            self.not_a_connection().map(|(reason, count)| (count, self.explain(reason, count))).collect();
         let others = [
             (self.outside_retention, "older than 30 days, or more than 5 minutes ahead of this clock"),
             (self.malformed, "malformed; check the format, the log names the first"),
         ];
+        let others = others.map(|(count, why)| (count, why.to_owned()));
         reasons.extend(others.into_iter().filter(|(count, _)| *count > 0));
         reasons.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         let all = grouped(self.records());
@@ -72,6 +75,35 @@ impl Outcomes {
                 format!("none of {all} records: {}", parts.join("; "))
             }
         })
+    }
+
+    /// What to do, where most records end in one reason that a setting or another log cures. Events of other types are the
+    /// cause only where nothing counts: most agents send them as well.
+    pub fn advice(&self) -> Option<String> {
+        let (reason, count) = self.not_a_connection().max_by_key(|(_, count)| *count)?;
+        let is_most = count > self.records() / 2;
+        let is_expected = reason == NotAConnection::OtherEvent && self.counted > 0;
+        let why = self.explain(reason, count);
+        (is_most && !is_expected && why != reason.text())
+            .then(|| format!("{} of {} records: {why}", grouped(count), grouped(self.records())))
+    }
+
+    /// What a reason means, and what to do where that helps.
+    fn explain(&self, reason: NotAConnection, count: u64) -> String {
+        let Hints { wrong_checksums, other_log } = self.hints;
+        match (reason, other_log) {
+            (NotAConnection::StartNotSeen | NotAConnection::Failed, _) if wrong_checksums > count / 2 => {
+                format!(
+                    "{}, with wrong checksums: the sensor's network card computes them (checksum offloading), and Zeek ignores \
+                 such packets; set `redef ignore_checksums = T;` or run zeek -C",
+                    reason.text()
+                )
+            }
+            (NotAConnection::OtherEvent, Some(log)) => {
+                format!("rows of {}.log of Zeek; send conn.log", log.as_str())
+            }
+            _ => advice(reason).to_owned(),
+        }
     }
 
     /// Whether nothing came but events of other kinds.
@@ -88,6 +120,7 @@ impl Outcomes {
         for (mine, theirs) in self.not_a_connection.iter_mut().zip(other.not_a_connection) {
             *mine += theirs;
         }
+        self.hints.merge(other.hints);
     }
 }
 
@@ -95,7 +128,8 @@ impl Outcomes {
 const fn advice(reason: NotAConnection) -> &'static str {
     match reason {
         NotAConnection::NotInternal => {
-            "both ends external; set internal_networks, or originator_is_device = true"
+            "both ends external; set internal_networks, or originator_is_device = true (flags of import: --internal-network, \
+             --originator-is-device)"
         }
         NotAConnection::Failed => "failed or half-open attempts; count = \"attempted\" takes them in",
         NotAConnection::OtherTenant => {
@@ -105,11 +139,14 @@ const fn advice(reason: NotAConnection) -> &'static str {
         NotAConnection::NoTemplate => {
             "flows before their template; let the exporter send templates every minute"
         }
+        NotAConnection::DirectionUnknown => {
+            "which end opened it is not said; let the agent set network.direction (Elastic Common Schema), or send records that \
+             show the direction (Suricata: flow in place of netflow)"
+        }
         NotAConnection::Inbound
         | NotAConnection::Listening
         | NotAConnection::Inspected
         | NotAConnection::StartNotSeen
-        | NotAConnection::DirectionUnknown
         | NotAConnection::NoRemoteIp
         | NotAConnection::Relay => reason.text(),
     }
@@ -130,7 +167,8 @@ mod tests {
         let external = outcomes(&[(NotAConnection::NotInternal, 12_000)], 0);
         assert_eq!(
             external.why_none_counts().unwrap(),
-            "all 12,000 records: both ends external; set internal_networks, or originator_is_device = true"
+            "all 12,000 records: both ends external; set internal_networks, or originator_is_device = true (flags of import: \
+             --internal-network, --originator-is-device)"
         );
         let one = outcomes(&[(NotAConnection::NoRemoteIp, 1)], 0);
         assert_eq!(one.why_none_counts().unwrap(), "the only record: no remote IP");
@@ -145,5 +183,27 @@ mod tests {
         assert_eq!(Outcomes::default().why_none_counts(), None);
         let some = Outcomes { counted: 1, ..outcomes(&[(NotAConnection::NotInternal, 9)], 0) };
         assert_eq!(some.why_none_counts(), None);
+    }
+
+    #[test]
+    fn advice_names_cure_of_most_records() {
+        let external = Outcomes { counted: 3, ..outcomes(&[(NotAConnection::NotInternal, 9)], 0) };
+        let advice = external.advice().unwrap();
+        assert!(advice.starts_with("9 of 12 records: both ends external; set internal_networks"), "{advice}");
+        let few = Outcomes { counted: 9, ..outcomes(&[(NotAConnection::NotInternal, 9)], 0) };
+        assert_eq!(few.advice(), None);
+        assert_eq!(outcomes(&[(NotAConnection::Inbound, 9)], 0).advice(), None, "there is nothing to do");
+
+        let midstream = outcomes(&[(NotAConnection::StartNotSeen, 9)], 0);
+        assert_eq!(midstream.advice(), None);
+        let hints = Hints { wrong_checksums: 8, ..Hints::default() };
+        let advice = Outcomes { hints, ..midstream }.advice().unwrap();
+        assert!(advice.contains("ignore_checksums"), "{advice}");
+
+        let others = outcomes(&[(NotAConnection::OtherEvent, 9)], 0);
+        let hints = Hints { other_log: ipstats_formats::LogName::new("dns"), ..Hints::default() };
+        let named = Outcomes { hints, ..others };
+        assert_eq!(named.advice().unwrap(), "9 of 9 records: rows of dns.log of Zeek; send conn.log");
+        assert_eq!(Outcomes { counted: 1, ..named }.advice(), None, "agents send events of all kinds");
     }
 }

@@ -73,6 +73,8 @@ pub struct Statement {
     pub warning: Option<String>,
     /// Why none of the records of the last hour counts, where that is so.
     pub none_counts: Option<String>,
+    /// What to do, where some count and most of the last hour's end in one reason.
+    pub advice: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -204,6 +206,7 @@ impl Account {
             trouble: books.trouble.clone(),
             warning: books.warning.clone(),
             none_counts: last_hour.why_none_counts(),
+            advice: if last_hour.counted > 0 { last_hour.advice() } else { None },
         }
     }
 }

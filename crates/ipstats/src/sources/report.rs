@@ -64,6 +64,9 @@ pub struct SourceReport {
     pub since_start: OutcomesReport,
     /// Why no record of the last hour counts, where that is so.
     pub none_counts: Option<String>,
+    /// What to do, where some count and most of the last hour's end in one reason.
+    #[serde(default)]
+    pub advice: Option<String>,
 }
 
 /// How many records ended where.
@@ -149,6 +152,7 @@ impl SourceReport {
             last_hour: OutcomesReport::of(&statement.last_hour),
             since_start: OutcomesReport::of(&statement.total),
             none_counts: statement.none_counts,
+            advice: statement.advice,
         }
     }
 }

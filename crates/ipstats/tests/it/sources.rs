@@ -85,7 +85,7 @@ fn each_source_is_shown_with_its_records_its_lag_and_what_hinders_it() {
     assert_eq!((&office["lagSeconds"], &office["backlogBytes"]), (&60.into(), &0.into()), "{office}");
     assert_eq!(office["newestEvent"], "2017-08-29T13:31:59Z");
     let campus = until(&site, "campus", |source| source["lastHour"]["notAConnection"]["notInternal"] == 1500);
-    let why = "all 1,500 records: both ends external; set internal_networks, or originator_is_device = true";
+    let why = "all 1,500 records: both ends external; set internal_networks, or originator_is_device = true (flags of import: --internal-network, --originator-is-device)";
     assert_eq!(campus["noneCounts"], why);
 
     // A key over HTTP: nothing yet, then a log, then no log.

@@ -110,7 +110,7 @@ impl ImportArgs {
             not_devices: NotDevices::new(not_devices.into_iter().chain(self.not_device)),
             only_tenant: Some(organization),
             columns: self.columns,
-            map: self.map.map(Arc::new),
+            map: self.map,
             ..defaults
         };
         Plan {

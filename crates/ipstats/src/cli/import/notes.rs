@@ -1,10 +1,10 @@
 //! What there is to say about an import beside its result: what went wrong, why nothing was counted, and what to do.
 
 use crate::clock::Clock;
-use crate::ingest::{OtherFormat, Report, Source, SourceError, SourceReport};
+use crate::ingest::{OtherFormat, Outcomes, Report, Source, SourceError, SourceReport};
 use ipstats_formats::{FormatChoice, NotAConnection, StreamError};
 use ipstats_model::limits::CLOCK_AHEAD_SECONDS_MAX;
-use ipstats_model::{Admission, Organization, Timestamp, admission};
+use ipstats_model::{Admission, Organization, Recorded, Timestamp, admission};
 
 /// How many logs of which nothing was counted are named, for each reason.
 const LOGS_MAX: usize = 5;
@@ -28,6 +28,8 @@ pub(super) fn notes(
     notes.extend(outside.take(LOGS_MAX));
     let nothing = report.sources.iter().filter(|log| log.tally.connections() == 0 && !is_told(log));
     notes.extend(nothing.filter_map(|log| of_another_format(&log.source, format)).take(LOGS_MAX));
+    let advice = report.sources.iter().filter_map(|log| Some((&log.source, advice(log)?)));
+    notes.extend(advice.take(LOGS_MAX).map(|(source, advice)| format!("note: {source}: {advice}")));
     let foreign = report.sources.iter().filter_map(|log| of_another_tenant(log, organization));
     notes.extend(foreign.take(LOGS_MAX));
     if let Some(failure) = &report.failure {
@@ -54,6 +56,13 @@ const fn is_told(log: &SourceReport) -> bool {
 pub(super) fn of_another_format(source: &Source, format: FormatChoice) -> Option<String> {
     let other = OtherFormat::of_source(source, format)?;
     Some(format!("note: {}; pass --format {} or auto", other.about(source), other.looks_like))
+}
+
+/// What to do, where most of a log ends in one reason; another tenant's log has a note of its own.
+fn advice(log: &SourceReport) -> Option<String> {
+    let recorded = Recorded { counted: log.tally.connections(), ..Recorded::default() };
+    let is_foreign = log.tally.not_a_connection().any(|(reason, _)| reason == NotAConnection::OtherTenant);
+    if is_foreign { None } else { Outcomes::new(&log.tally, recorded).advice() }
 }
 
 /// Why nothing of a log was counted, where all of it lies outside retention, and the `--as-of` that fits.

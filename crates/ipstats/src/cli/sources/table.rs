@@ -90,6 +90,9 @@ fn remarks(source: &SourceReport, organizations: &[OrganizationEntry]) -> Vec<St
     } else if let Some(parts) = parts(&source.last_hour) {
         remarks.push(format!("last hour: {parts}"));
     }
+    remarks.extend(
+        source.advice.as_ref().map(|advice| format!("most of the last hour does not count: {advice}")),
+    );
     remarks
 }
 

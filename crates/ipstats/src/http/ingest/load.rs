@@ -109,7 +109,8 @@ pub(super) async fn deliver<T: Send + 'static>(
 /// What the sender of a log should know beside the outcomes.
 pub(super) fn notes(report: &UploadReport) -> Option<String> {
     let other_format = report.other_format.map(another_format);
-    let notes: Vec<String> = other_format.into_iter().chain(report.warning.clone()).collect();
+    let advice = if other_format.is_none() { report.outcomes().advice() } else { None };
+    let notes: Vec<String> = other_format.into_iter().chain(advice).chain(report.warning.clone()).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 

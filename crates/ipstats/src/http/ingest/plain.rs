@@ -34,8 +34,7 @@ pub(in crate::http) struct IngestAnswer {
     oldest_event: Option<String>,
     /// Where the first malformed records are.
     issues: Vec<IssueAnswer>,
-    /// What else there is to know: why nothing counts, where the log seems to have another format than it was read as;
-    /// bytes after the end of compressed data, which were not read.
+    /// What else there is to know: why most of it does not count, or bytes after compressed data that were not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }

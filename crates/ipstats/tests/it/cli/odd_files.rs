@@ -169,3 +169,28 @@ fn binary_files_are_named_with_fix() {
         assert!(done.err.contains(message), "{name}: {done:?}");
     }
 }
+
+#[test]
+fn notes_say_what_cures_most_records() {
+    let place = Place::new();
+    let header = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\thistory\n";
+    let row = "1796032800.5\t10.3.0.1\t198.18.8.1\tSHR\tCh\n";
+    place.file("offload.log", format!("{header}{}", row.repeat(3)));
+    place.file(
+        "dns.log",
+        "#separator \\x09\n#path\tdns\n#fields\tts\tid.orig_h\tid.resp_h\n1796032800.5\t10.3.0.1\t198.18.8.1\n",
+    );
+    let outside =
+        r#"{"ts":1796032800.5,"id.orig_h":"203.0.113.1","id.resp_h":"198.18.8.1","conn_state":"SF"}"#;
+    place.file("outside.log", format!("{outside}\n"));
+    let (code, _, notes) = import(&place, &["offload.log", "dns.log", "outside.log"]);
+    assert_eq!(code, Some(0), "{notes}");
+    for part in [
+        "note: offload.log: 3 of 3 records: midstream traffic, its start was not seen, with wrong checksums: ",
+        "redef ignore_checksums = T;",
+        "note: dns.log: 1 of 1 records: rows of dns.log of Zeek; send conn.log",
+        "note: outside.log: 1 of 1 records: both ends external; set internal_networks",
+    ] {
+        assert!(notes.contains(part), "{part} in {notes}");
+    }
+}
