@@ -24,6 +24,9 @@ const PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
 /// How much more memory may be in use at any moment, in MiB, while a body is read that is not kept.
 const STREAMED_MIB_MAX: u64 = 32;
 
+/// The same while small bodies are kept until they are whole: all of them at once take 32 MiB at most.
+const SMALL_BODIES_MIB_MAX: u64 = 32 + STREAMED_MIB_MAX;
+
 /// The same for a body of at most 32 MiB that is kept as a whole, in a buffer that grew to hold it.
 const WHOLE_MIB_MAX: u64 = 160;
 

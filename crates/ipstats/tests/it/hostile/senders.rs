@@ -1,6 +1,6 @@
 //! Senders of heads without end, and of bodies that never end.
 
-use super::{IP, JSON, MIB, STREAMED_MIB_MAX, Target};
+use super::{IP, JSON, MIB, SMALL_BODIES_MIB_MAX, STREAMED_MIB_MAX, Target};
 use crate::cli::model::Model;
 use crate::service;
 use crate::site::{NOW, Protocol, status};
@@ -36,7 +36,7 @@ fn dripping_bodies_are_given_up() {
     const SENDERS: usize = 100;
     let target = Target::new();
     let sending = Barrier::new(SENDERS + 1);
-    let statuses = target.under(STREAMED_MIB_MAX, "slow bodies", || {
+    let statuses = target.under(SMALL_BODIES_MIB_MAX, "slow bodies", || {
         thread::scope(|scope| {
             let senders: Vec<_> = (0..SENDERS)
                 .map(|number| {
