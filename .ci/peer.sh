@@ -38,7 +38,7 @@ starts() {
 }
 
 # Whether the programs and modules of the peer find all libraries. Libraries that the peer brings must be found in it: where
-# the loader takes the machine's, the peer depends on a package that somebody installed by hand.
+# the loader takes the machine's, the peer depends on a package that was installed by hand.
 has_libraries() {
     local file name arrow found own status=0
     own=$(cd "$place" && pwd -P)
