@@ -140,7 +140,7 @@ fn relay_in_vpc_flow_log_is_not_a_device() {
 }
 
 #[test]
-fn relay_counts_in_no_format() {
+fn relay_is_not_counted_in_any_format() {
     for (format, name, relay) in [
         (Format::ZeekTsv, "zeek-tsv/conn.log", "10.0.0.5"),
         (Format::Suricata, "suricata/eve.json", "10.0.0.5"),

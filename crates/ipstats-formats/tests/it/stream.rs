@@ -312,7 +312,7 @@ fn only_the_key_of_a_list_of_records_makes_a_list() {
 
 /// A folder of Zeek's logs can be imported whole.
 #[test]
-fn zeek_json_log_of_another_kind_is_other_events() {
+fn other_zeek_json_log_is_other_events() {
     for record in [
         r#"{"ts":1796032800.1,"uids":["C1"],"client_addr":"10.0.0.5","assigned_addr":"10.0.0.5","lease_time":3600.0}"#,
         r#"{"ts":1796032800.1,"id":"F1","certificate.version":3,"certificate.serial":"01"}"#,

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a source may take to read what was sent.
-const PATIENCE: Duration = Duration::from_mins(2);
+const WAIT_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// Records of one trial.
 const RECORDS: usize = 400;
@@ -144,12 +144,12 @@ fn wait_for(site: &Site, name: &str, before: &Places, records: u64) -> Places {
         if places.records() >= records {
             return places;
         }
-        assert!(started.elapsed() < PATIENCE, "{name}: {places:?}");
+        assert!(started.elapsed() < WAIT_TIME_MAX, "{name}: {places:?}");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A request body that carries each line as the text of a record of its own.
+/// A request body with one record for each line, whose text is the line.
 fn texts(protocol: Protocol, log: &str) -> Vec<u8> {
     let each = |one: &dyn Fn(&str) -> String| log.lines().map(one).collect::<Vec<_>>().concat();
     match protocol {

@@ -251,7 +251,7 @@ fn what_hinders_a_source_is_said_once() {
 }
 
 #[test]
-fn padding_and_trailing_bytes_lose_no_record() {
+fn padding_and_trailing_bytes_keep_all_records() {
     let mut sensor = Sensor::new();
     for (name, trailing) in [("padded.log.gz", vec![0; 1024]), ("trailing.log.gz", b"more".to_vec())] {
         let rows = sensor.rows(3);

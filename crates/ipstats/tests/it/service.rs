@@ -74,7 +74,7 @@ impl Service {
         self.exit()
     }
 
-    /// Waits until the service has ended; what it leaves behind.
+    /// Waits until the service has ended; returns its output.
     pub(crate) fn exit(mut self) -> Output {
         self.process.take().unwrap().wait_with_output().unwrap()
     }

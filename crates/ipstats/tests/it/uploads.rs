@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Longest wait for a state. It is never reached where the service works.
 const WAIT_TIME_MAX: Duration = Duration::from_mins(2);
 
-/// Records that one thread sends, each in a request of its own.
+/// Records that one thread sends, one a request.
 const REQUESTS: u32 = 20;
 
 /// Logs warnings only: no test reads the log, and a full pipe would stop the service.
@@ -54,7 +54,7 @@ fn small_uploads_wait_for_their_turn() {
     }
 }
 
-/// A long body that does not go on: it takes a place until its sender is given up.
+/// A long body that stalls: it holds a place until the service gives its sender up.
 fn stalled(site: &Site, service: &Service) -> TcpStream {
     let mut stream = TcpStream::connect(&service.address).unwrap();
     let head = format!(

@@ -49,7 +49,7 @@ fn zeros_inside_set_are_padding() {
 }
 
 #[test]
-fn other_bytes_after_last_set_are_one_malformed_record() {
+fn trailing_bytes_are_one_malformed_record() {
     let datagram = v9(&sets());
     for other in
         [&[0xff][..], &[1, 0], &[0, 0, 1], &[0xff; 4], &[0xff; 20], &[0, 0, 0, 0, 7], &[0, 5, 0, 0], &[0, 9]]
@@ -78,7 +78,7 @@ fn set_without_length_ends_datagram() {
 }
 
 #[test]
-fn intact_records_count_where_last_set_is_cut_off() {
+fn intact_records_of_cut_off_set_count() {
     let records = good().u8(&good().0).u8(&good().0);
     let sets = Bytes::default().set(0, &template(256, &FIELDS)).set(256, &records);
     let datagram = v9(&sets);

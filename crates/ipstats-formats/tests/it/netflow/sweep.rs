@@ -59,7 +59,7 @@ impl Sweep {
         self.read(&v9(&sets), &(element, length, last));
     }
 
-    /// A flow of IPFIX with one more field, behind the others or before them.
+    /// A flow of IPFIX with one more field, after the others or before them.
     fn ipfix(&mut self, enterprise: Option<u32>, element: u16, length: u16, is_first: bool) {
         let own = [8, 4, 12, 4, 7, 2, 11, 2, 4, 1, 6, 1, 152, 8];
         let added = match enterprise {

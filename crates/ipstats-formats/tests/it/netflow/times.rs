@@ -45,7 +45,7 @@ fn uptime_wraps_after_49_days() {
 }
 
 #[test]
-fn exporter_start_of_domain_0_is_that_of_all() {
+fn start_of_domain_0_is_for_all_domains() {
     let start = i64::from(EXPORTED) * 1000 - 60_000;
     let flows = Bytes::default().set(2, &template(300, &FIELDS)).set(300, &flow(30_000));
     let datagrams = |domain| [ipfix(domain, &exporter_start(start)), ipfix(7, &flows)];

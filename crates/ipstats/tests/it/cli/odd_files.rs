@@ -74,7 +74,7 @@ fn runs_of_nul_bytes_are_skipped() {
 }
 
 #[test]
-fn folder_with_other_logs_and_empty_file_is_imported() {
+fn imports_folder_with_other_logs_and_empty_file() {
     let place = Place::new();
     place.file("empty.log", "");
     place.file("conn.log", rows(&["a"]));
@@ -171,7 +171,7 @@ fn binary_files_are_named_with_fix() {
 }
 
 #[test]
-fn notes_say_what_cures_most_records() {
+fn note_advises_on_most_frequent_reason() {
     let place = Place::new();
     let header = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\thistory\n";
     let row = "1796032800.5\t10.3.0.1\t198.18.8.1\tSHR\tCh\n";

@@ -1,4 +1,4 @@
-//! What is posted to the operator's socket and is no part of a copy.
+//! Bodies posted to the operator's socket that are not part of a copy.
 
 use super::*;
 use ipstats::http::operator_router;

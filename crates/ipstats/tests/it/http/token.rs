@@ -306,7 +306,7 @@ async fn body_that_is_not_a_form_is_named() {
         assert!(description.contains(&format!("its body is {kind}:")), "{description}");
         assert!(description.contains("Content-Type: application/x-www-form-urlencoded"), "{description}");
     }
-    // A form is a form, whatever its type says.
+    // A form is read whatever its `Content-Type` is.
     assert_eq!(granted().header("Content-Type", "application/json").send(&app).await.status, StatusCode::OK);
     let answer = granted().without("grant_type").send(&app).await;
     assert_eq!(answer.json()["error_description"], "the request has no parameter grant_type");

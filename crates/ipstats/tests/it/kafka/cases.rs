@@ -2,7 +2,7 @@
 
 use super::record_batch::{ABORT, COMMIT, GZIP, RecordBatch, ZSTD};
 use super::stub::{Stub, StubPartition};
-use super::{PATIENCE, Reader, TOPIC};
+use super::{Reader, TOPIC, WAIT_TIME_MAX};
 use crate::service::Service;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -38,7 +38,7 @@ fn wait_for(reader: &Reader, is_wanted: impl Fn(&Value) -> bool) -> Value {
         if is_wanted(&shown) {
             return shown;
         }
-        assert!(start.elapsed() < PATIENCE, "{shown}");
+        assert!(start.elapsed() < WAIT_TIME_MAX, "{shown}");
         thread::sleep(Duration::from_millis(100));
     }
 }
@@ -51,7 +51,7 @@ fn stop(service: Service) -> String {
 
 /// K1: below the high watermark a broker may send nothing for long.
 #[test]
-fn empty_answers_pass_no_offset() {
+fn empty_answer_keeps_offset() {
     let stub = Stub::start(TOPIC, Vec::new());
     let mut reader = reader(&stub);
     let mut partition = StubPartition::new(&batches(&mut reader, 10));
@@ -74,7 +74,7 @@ fn open_transactions_are_waited_for() {
     partition.open_from = Some(5);
     stub.partitions.lock().push(partition);
     let service = reader.serve();
-    // The backlog goes to the high watermark, and nothing fails.
+    // The backlog ends at the high watermark, and nothing fails.
     let shown =
         wait_for(&reader, |shown| shown["backlogRecords"] == 5 && shown["sinceStart"]["counted"] == 5);
     assert_eq!(shown["state"], "running", "{shown}");
@@ -90,7 +90,7 @@ fn open_transactions_are_waited_for() {
     stop(service);
 }
 
-/// K2 and K4: in one answer, and each batch in an answer of its own.
+/// K2 and K4: in one answer, and each batch in its own answer.
 #[test]
 fn markers_and_aborted_records_are_not_counted() {
     for batches_max in [usize::MAX, 1] {
@@ -147,7 +147,7 @@ fn undecodable_records_are_malformed_alone() {
 
 /// A partition that cannot be read is named, and its neighbour is read.
 #[test]
-fn failing_partition_starves_no_neighbour() {
+fn failing_partition_does_not_delay_others() {
     let stub = Stub::start(TOPIC, Vec::new());
     let mut reader = reader(&stub);
     let mut first = StubPartition::new(&batches(&mut reader, 5));

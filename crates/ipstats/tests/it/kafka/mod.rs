@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long the service may take to know what was sent.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WAIT_TIME_MAX: Duration = Duration::from_mins(1);
 
 const TOPIC: &str = "connections";
 
@@ -80,7 +80,7 @@ impl Reader {
     }
 
     fn settle(&self, service: &Service) {
-        self.site.settle(service, &self.sent, PATIENCE);
+        self.site.settle(service, &self.sent, WAIT_TIME_MAX);
     }
 }
 
