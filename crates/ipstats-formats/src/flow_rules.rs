@@ -12,9 +12,9 @@
 //!
 //! Flags that are absent or 0 prove nothing: many exporters do not fill them. TCP with flags but no SYN is midstream.
 //!
-//! ICMP: an echo request opens, and is an attempt where the record shows that no answer came. No other type is a connection.
+//! ICMP: an echo request opens, and is an attempt where the record shows that it got no answer. No other type is a connection.
 //!
-//! All other protocols have no ports and no flags: the record does not say which end opened.
+//! All other protocols have no ports and no flags: the record does not show which end opened.
 
 use crate::outcome::NotAConnection;
 use crate::reader::Progress;
@@ -47,7 +47,7 @@ pub(crate) struct FlowEvidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TcpFlags(u16);
 
-/// Whether packets came back from the destination.
+/// Whether the destination sent packets back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Answer {
     Seen,
@@ -80,7 +80,7 @@ enum PortClass {
     /// Below 32768. Services register here; clients of old systems and behind address translation get a port here too.
     Registered,
     /// Where Linux (from 32768), and Windows, macOS and the BSDs (from 49152) take the ports of clients. RFC 6335 registers services
-    /// up to 49151; two ports from here on do not tell a client from a service.
+    /// up to 49151; two ports from here on do not distinguish a client from a service.
     Ephemeral,
 }
 
@@ -163,7 +163,7 @@ pub(crate) const fn icmp_progress(
     }
 }
 
-/// Which end serves, as far as ports prove it.
+/// Which end serves, if the ports prove it.
 fn serving_end(source: u16, destination: u16) -> Option<End> {
     use PortClass::{Ephemeral, Registered, WellKnown};
     match (PortClass::of(source), PortClass::of(destination)) {
@@ -215,7 +215,7 @@ impl TcpFlags {
 }
 
 impl Answer {
-    /// Reads the count of packets that came back, where the record has it.
+    /// Reads the count of packets that the destination sent back, where the record has it.
     pub(crate) const fn from_packets(packets: Option<u64>) -> Self {
         match packets {
             Some(0) => Self::NotSeen,
@@ -224,7 +224,7 @@ impl Answer {
         }
     }
 
-    /// How far a connection got whose answer this is.
+    /// How far a connection with this answer got.
     pub(crate) const fn progress(self) -> Progress {
         match self {
             Self::Seen | Self::NotShown => Progress::Opened,

@@ -178,7 +178,7 @@ impl NotAConnection {
             Self::Failed => "failed or half-open attempt",
             Self::Inspected => "inspected traffic",
             Self::StartNotSeen => "midstream traffic, its start was not seen",
-            Self::DirectionUnknown => "which end opened it is not said",
+            Self::DirectionUnknown => "which end opened it is not shown",
             Self::NoRemoteIp => "no remote IP",
             Self::NotInternal => {
                 "both ends external; say which networks are internal (--internal-network, internal_networks)"

@@ -2,7 +2,7 @@
 //!
 //! A stream has one layout, but its records need not have one format: agents ship events of every kind, and most shippers
 //! put the record they carry into a field of an object of theirs. So each JSON record is recognized by itself. The format of
-//! the record before is tried first: most streams have one format, and recognizing costs as much as reading.
+//! the last record is tried first: most streams have one format, and recognizing costs as much as reading.
 //!
 //! Invariant: the outcome of a JSON record does not depend on the records before it, nor on the transport.
 
@@ -85,7 +85,7 @@ impl RecordReader {
             if is_json(text) {
                 records.json(text, &mut rows, reader)
             } else if text.is_empty() {
-                // Nothing that could be counted.
+                // An empty record is not counted.
                 Err(Rejected::Counted)
             } else {
                 rows.line(text, reader)
@@ -211,7 +211,7 @@ impl Records {
             let known = tried.take_if(|(tried, _)| tried.format == format.format);
             (format, known.map_or_else(|| (format.record)(text, reader), |(_, outcome)| outcome))
         });
-        // Whether a record is one of the map only reading it shows.
+        // Only reading a record shows whether the map fits it.
         let is_other =
             |outcome: &Outcome| matches!(outcome, Err(Rejected::NotAConnection(NotAConnection::OtherEvent)));
         let outcome =
@@ -278,7 +278,7 @@ impl Records {
         self.elements(envelope::elements(list).into_iter(), depth, rows, reader)
     }
 
-    /// Reads the elements of an array, each a record of its own, if the first is a record.
+    /// Reads the elements of an array as records, if the first is one.
     fn elements<'t>(
         &mut self,
         mut elements: impl Iterator<Item = &'t str>,
@@ -304,7 +304,7 @@ impl Records {
 }
 
 impl JsonFormat {
-    /// Whether a record with this outcome has this format beyond doubt: its fields said so.
+    /// Whether a record with this outcome has this format beyond doubt: its fields show it.
     fn is_certain(&self, outcome: &Outcome) -> bool {
         match outcome {
             Err(Rejected::NotAConnection(NotAConnection::OtherEvent)) => self.knows_other_events,

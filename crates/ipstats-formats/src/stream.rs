@@ -97,7 +97,7 @@ impl Framer {
         }
     }
 
-    /// What says how the rest of the stream is to be read: the header of a table, nothing for other formats.
+    /// The header of the table, which the rest of the stream needs; empty for formats without one.
     pub fn header(&self) -> &[u8] {
         match &self.state {
             State::Framing(records) => records.header(),

@@ -14,7 +14,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes `file` with `content`, readable by its owner only, and returns what it then contains: when two processes make
-/// it at once, one of them wins and both go on with what the winner wrote. The file is never seen half written, and what
+/// it at once, one of them wins and both use what the winner wrote. The file is never seen half written, and what
 /// is returned survives a power failure.
 pub fn create_once(file: &Path, content: &str) -> io::Result<String> {
     let draft = file.with_extension(format!("draft-{}", std::process::id()));

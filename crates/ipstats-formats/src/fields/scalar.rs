@@ -23,7 +23,7 @@ pub(crate) enum Scalar<'a> {
 const SHOWN_CHARACTERS_MAX: usize = 48;
 
 impl Scalar<'_> {
-    /// The same value with a text of its own.
+    /// The same value with an owned text.
     pub(crate) fn into_owned<'o>(self) -> Scalar<'o> {
         match self {
             Self::Null => Scalar::Null,

@@ -1,7 +1,7 @@
 //! Records of formats that this crate does not know: CSV and JSON whose fields the operator names.
 //!
 //! Every record is a connection of a device. A device that is mapped is a name and used as it is; where the two ends are
-//! mapped instead, the rules of flows say which is the device.
+//! mapped instead, the rules of flows decide which is the device.
 
 use crate::fields::paths;
 use crate::fields::scalar::{A_TIME, IP_ADDRESS, Scalar};

@@ -246,7 +246,7 @@ impl NetworkActivity<'_> {
         known.map_or(Product::Other, |(_, product)| *product)
     }
 
-    /// Which end opened the connection: the event's own word, then flags and ports, as far as the product's events prove it.
+    /// Which end opened the connection: the event's own word, then flags and ports, where the product's events prove it.
     fn opener(
         &self,
         product: Product,
@@ -307,7 +307,7 @@ impl NetworkActivity<'_> {
         }
     }
 
-    /// Zeek's events have the state of the connection as their status. Its other logs come in the same class.
+    /// Zeek's events have the state of the connection as their status. Its other logs are in the same class.
     fn zeek_progress(&self, originator: Option<CanonicalIp>) -> Result<Progress, Rejected> {
         let state = self.status_code.text("status_code")?.ok_or(NotAConnection::OtherEvent)?;
         if self.metadata.0.as_ref().is_some_and(|metadata| {

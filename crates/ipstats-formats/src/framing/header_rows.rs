@@ -32,7 +32,7 @@ impl Header {
 
     fn take(&mut self, header: &[u8], line: u64, frames: &mut Vec<Frame>) -> Result<(), StreamError> {
         let text = header.trim_ascii();
-        // As a row is measured, with the blanks around it: whoever gets it in pieces cannot know that it ends in blanks.
+        // Measured like a row, with the blanks around it: a reader that has only a part cannot know that it ends in blanks.
         if header.strip_suffix(b"\n").unwrap_or(header).len() > self.limits.line_bytes_max {
             let problem = Malformed::TooLong { bytes_max: self.limits.line_bytes_max };
             frames.push(Frame::of_issues(vec![Issue { line, problem }]));

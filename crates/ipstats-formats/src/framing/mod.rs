@@ -1,7 +1,7 @@
 //! Cuts a stream whose layout is known into frames of whole records.
 //!
-//! Nothing here looks at what a record says. What is kept between two calls is bounded: a block of whole records and at
-//! most one record in progress.
+//! This module does not read the content of records. Between two calls it keeps at most a block of whole records and one
+//! record in progress.
 
 mod blocks;
 mod csv;

@@ -4,7 +4,7 @@
 //!
 //! 1. `biflowDirection` (RFC 5103), or that the record is of both directions, of which the initiator's is the forward one;
 //! 2. `initiatorOctets`, or `firewallEvent` without counts of one direction, of exporters that track connections (Cisco ASA): the source
-//!    is the initiator. Palo Alto's have `firewallEvent` in records of one direction, which it proves nothing of;
+//!    is the initiator. Palo Alto's have `firewallEvent` in records of one direction, too, where it proves nothing;
 //! 3. the rules that all flow formats share ([`flow_rules`](crate::flow_rules)).
 //!
 //! ICMP is left to the shared rule, whatever else a record shows.
@@ -55,7 +55,7 @@ fn evidence(record: &Record) -> FlowEvidence {
     }
 }
 
-/// The ICMP type of a field of its own, beside which ports are those of an ICMP identifier (Cisco ASA). Else the upper byte of the
+/// The ICMP type in the field for it, beside which the ports are an ICMP identifier (Cisco ASA). Else the upper byte of the
 /// destination port, where NetFlow has put type and code since version 5; some of Cisco's exporters leave that at 0 and put both into the
 /// source port, the other way round.
 fn icmp_type(record: &Record) -> Option<u8> {

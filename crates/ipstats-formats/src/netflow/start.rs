@@ -30,7 +30,7 @@ pub(super) struct ExportClock {
     pub(super) started_millis: Option<i64>,
 }
 
-/// Why there is no time.
+/// Why a record has no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoStart {
     /// The times count from the start of the exporter, which is not known.

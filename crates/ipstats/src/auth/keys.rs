@@ -1,7 +1,7 @@
 //! The keys of one issuer, by their ids.
 //!
 //! One bad key never takes the set down: it is left out, and the set keeps the reason. Two keys may have one id where a
-//! token's algorithm tells them apart (RFC 7517, section 4.5); the same key may be listed twice.
+//! token's algorithm distinguishes them (RFC 7517, section 4.5); the same key may be listed twice.
 
 use super::published_key::{KeyType, LeftOut, Material, PublishedKey, Unusable};
 use ipstats_model::Timestamp;
@@ -19,7 +19,7 @@ pub(in crate::auth) const KEYS_MAX: usize = 200;
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) public: DecodingKey,
-    /// The issuers whose tokens it may sign, where the key set says so (Entra's does); empty: any of the set's.
+    /// The issuers whose tokens it may sign, where the key set names them (Entra's does); empty: any of the set's.
     pub(super) issuers: Vec<String>,
     /// Until when, in seconds since the epoch, it is certain enough that the issuer still has it.
     fresh_until: AtomicI64,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn different_keys_of_one_type_under_one_kid_are_refused() {
+    fn refuses_different_keys_under_one_kid() {
         let plain = json!({});
         let keys = vec![
             rsa_of("k", 0xc1, MODULUS_2048, &plain),

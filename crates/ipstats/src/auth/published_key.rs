@@ -261,7 +261,7 @@ fn check_use(members: &Map<String, Value>) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// What `alg` says; RS256 without one.
+/// The algorithm that `alg` names; RS256 without one.
 fn rsa_algorithm(alg: Option<&str>) -> Result<Algorithm, Unusable> {
     match alg {
         None | Some("RS256") => Ok(Algorithm::RS256),

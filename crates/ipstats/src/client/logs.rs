@@ -43,7 +43,7 @@ pub struct LogAnswer {
     pub newest_event: Option<String>,
     /// The oldest of all connections.
     pub oldest_event: Option<String>,
-    /// What else the service says about the log.
+    /// What else the service reports about the log.
     #[serde(default)]
     pub note: Option<String>,
 }

@@ -68,7 +68,7 @@ pub(super) fn read(root: &mut Section<'_>, password: Option<&str>, folder: &Path
         if replicas.is_none() && !section.has("replicas") {
             section.problem(
                 "replicas",
-                "is missing: say how many processes share the limits, such as 3; each enforces its part of them \
+                "is missing: set how many processes share the limits, such as 3; each enforces its part of them \
                  while the server is away",
             );
         }

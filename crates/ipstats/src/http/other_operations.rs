@@ -65,7 +65,7 @@ fn is_one_of(segment: &str, names: &[&str]) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Why a request that came at `now` is not answered. It counts towards a quota of its own, as each operation has one.
+/// Why a request that arrived at `now` is not answered. It counts towards its own quota, as each operation has one.
 pub(super) async fn refuse(app: &App, trail: &Trail, now: Moment, headers: &HeaderMap) -> ApiError {
     let snapshot = app.whole_snapshot();
     let admitted = async {

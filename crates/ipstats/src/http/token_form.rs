@@ -28,7 +28,7 @@ impl Form {
         if values.next().is_some() { Err(TokenError::Twice(name)) } else { Ok(value) }
     }
 
-    /// `grant_type`; where it is missing and the body is no form, the error names the form.
+    /// `grant_type`; where it is missing and the body is not a form, the error names what it is.
     pub(super) fn grant_type(&self, headers: &HeaderMap) -> Result<String, TokenError> {
         let missing = || match self.other_type(headers) {
             Some(other) => TokenError::NotForm(other),

@@ -1,4 +1,4 @@
-//! Records into batches, and batches into the store: the only loop that does it, whatever brings the records.
+//! Records into batches, and batches into the store: the only loop that does it, for every way in which records arrive.
 
 use super::outcomes::Outcomes;
 use ipstats_formats::{Frame, Settings, Tally};

@@ -47,7 +47,7 @@ enum Member<R> {
     None(Input<R>),
     Gzip(Box<GzDecoder<Input<R>>>),
     Zstd(zstd::Decoder<'static, Input<R>>),
-    /// There is no other.
+    /// The last one was read.
     End,
 }
 

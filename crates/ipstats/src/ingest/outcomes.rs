@@ -106,7 +106,7 @@ impl Outcomes {
         }
     }
 
-    /// Whether nothing came but events of other kinds.
+    /// Whether all records are events of other kinds.
     pub fn are_other_events(&self) -> bool {
         let others = self.not_a_connection().filter(|(reason, _)| *reason == NotAConnection::OtherEvent);
         others.map(|(_, count)| count).sum::<u64>() == self.records()
@@ -140,7 +140,7 @@ const fn advice(reason: NotAConnection) -> &'static str {
             "flows before their template; let the exporter send templates every minute"
         }
         NotAConnection::DirectionUnknown => {
-            "which end opened it is not said; let the agent set network.direction (Elastic Common Schema), or send records that \
+            "which end opened it is not shown; let the agent set network.direction (Elastic Common Schema), or send records that \
              show the direction (Suricata: flow in place of netflow)"
         }
         NotAConnection::Inbound
@@ -192,7 +192,7 @@ mod tests {
         assert!(advice.starts_with("9 of 12 records: both ends external; set internal_networks"), "{advice}");
         let few = Outcomes { counted: 9, ..outcomes(&[(NotAConnection::NotInternal, 9)], 0) };
         assert_eq!(few.advice(), None);
-        assert_eq!(outcomes(&[(NotAConnection::Inbound, 9)], 0).advice(), None, "there is nothing to do");
+        assert_eq!(outcomes(&[(NotAConnection::Inbound, 9)], 0).advice(), None, "inbound needs no advice");
 
         let midstream = outcomes(&[(NotAConnection::StartNotSeen, 9)], 0);
         assert_eq!(midstream.advice(), None);

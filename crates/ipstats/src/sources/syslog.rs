@@ -8,7 +8,7 @@ use ipstats_formats::{FormatChoice, RecordReader, Settings, Tally, syslog};
 use ipstats_model::Batch;
 use std::collections::HashMap;
 
-/// Reads messages; each connection has a table of its own, which ends with it. Datagrams share one.
+/// Reads messages. Each connection has its own table until it closes; all datagrams share one.
 pub(super) struct Syslog {
     format: FormatChoice,
     readers: HashMap<Option<u64>, RecordReader>,

@@ -193,7 +193,7 @@ impl Store {
         loads.run(organization, move || work(&store)).await
     }
 
-    /// As [`load`](Self::load), for work that waits for no sender: its data is in memory. It has a queue of its own.
+    /// As [`load`](Self::load), for work that waits for no sender: its data is in memory. It has its own queue.
     pub async fn load_from_memory<T: Send + 'static>(
         self: &Arc<Self>,
         organization: Organization,

@@ -87,7 +87,7 @@ impl Document<'_> {
         Ok(Around { ends: self.ends()?, start: self.time().ok() })
     }
 
-    /// Whether this is an event of a connection at all: others of the same data set, and of others, come in the same stream.
+    /// Whether this is an event of a connection: the same stream has other events, of this data set and of others.
     fn check_network_event(&self, data_set: DataSet) -> Result<(), NotAConnection> {
         let Some(event) = &self.event.0 else { return Ok(()) };
         let is_event = event.kind.is_nothing() || event.kind.is("event");

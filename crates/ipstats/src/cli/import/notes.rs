@@ -58,7 +58,7 @@ pub(super) fn of_another_format(source: &Source, format: FormatChoice) -> Option
     Some(format!("note: {}; pass --format {} or auto", other.about(source), other.looks_like))
 }
 
-/// What to do, where most of a log ends in one reason; another tenant's log has a note of its own.
+/// What to do, where most of a log ends in one reason; another tenant's log has its own note.
 fn advice(log: &SourceReport) -> Option<String> {
     let recorded = Recorded { counted: log.tally.connections(), ..Recorded::default() };
     let is_foreign = log.tally.not_a_connection().any(|(reason, _)| reason == NotAConnection::OtherTenant);

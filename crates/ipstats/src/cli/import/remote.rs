@@ -106,7 +106,7 @@ impl From<NotTaken> for Failure {
     }
 }
 
-/// Notes why nothing of a log was counted, and what else the service says about it.
+/// Notes why nothing of a log was counted, and what else the service reports about it.
 fn note_about(source: &Source, format: FormatChoice, answer: &LogAnswer) {
     if answer.counted == 0
         && answer.outside_retention == 0

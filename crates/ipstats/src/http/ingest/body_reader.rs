@@ -29,7 +29,7 @@ enum Part {
 pub(super) struct PacedBody {
     body: Body,
     /// How far the sender may fall behind from now on.
-    patience: Duration,
+    slack: Duration,
 }
 
 /// What is read of a body before its work starts.
@@ -60,7 +60,7 @@ pub(super) fn pipe(first: Bytes) -> (BodyWriter, BodyReader) {
 
 impl PacedBody {
     pub(super) fn new(body: Body) -> Self {
-        Self { body, patience: BEHIND_MAX }
+        Self { body, slack: BEHIND_MAX }
     }
 
     /// Reads the body if it is small. One that is known to be long is not read at all.
@@ -98,10 +98,10 @@ impl PacedBody {
     /// The next part. Only waiting for the sender counts, not for the reader.
     async fn next(&mut self) -> Part {
         let asked = Instant::now();
-        let part = next(&mut self.body, self.patience).await;
-        self.patience = self.patience.saturating_sub(asked.elapsed());
+        let part = next(&mut self.body, self.slack).await;
+        self.slack = self.slack.saturating_sub(asked.elapsed());
         if let Part::Data(bytes) = &part {
-            self.patience = BEHIND_MAX.min(self.patience + worth(bytes.len()));
+            self.slack = BEHIND_MAX.min(self.slack + worth(bytes.len()));
         }
         part
     }
@@ -122,8 +122,8 @@ fn worth(bytes: usize) -> Duration {
     Duration::from_secs(bytes as u64) / BYTES_PER_SECOND_MIN
 }
 
-async fn next(body: &mut Body, patience: Duration) -> Part {
-    match tokio::time::timeout(patience, body.frame()).await {
+async fn next(body: &mut Body, slack: Duration) -> Part {
+    match tokio::time::timeout(slack, body.frame()).await {
         Err(_) => Part::Failed(io::Error::new(
             io::ErrorKind::TimedOut,
             "the sender paused for too long, or sends less than 1 KiB a second",

@@ -20,7 +20,7 @@ use ipstats_model::Organization;
 use std::pin::pin;
 use std::sync::Arc;
 
-/// What became of a body, and what came of reading it.
+/// The report about a body, and the result of reading it.
 pub(super) type Outcome<T> = (UploadReport, Result<T, UploadError>);
 
 /// Lets `work` read `body` on a thread where it may block, and adds the outcome to the key's statistics. The work continues to
@@ -40,7 +40,7 @@ pub(super) async fn load<T: Send + 'static>(
     let work = move |store: &Store, reader| {
         let sink = StoreSink { store, organization, clock };
         let (report, end) = work(reader, &source, &sink);
-        tell(&account, &source, &report, end.as_ref().err());
+        note_outcome(&account, &source, &report, end.as_ref().err());
         (report, end)
     };
     let done = run(app, organization, body, work).await;
@@ -114,7 +114,7 @@ pub(super) fn notes(report: &UploadReport) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// The sentence about a log that seems to have another format, with the way out for its sender.
+/// The sentence about a log that seems to have another format, with the fix for its sender.
 fn another_format(other: OtherFormat) -> String {
     format!("{}; send it as {} or auto", other.about("the log"), other.looks_like)
 }
@@ -125,7 +125,12 @@ pub(super) fn encodings(headers: &HeaderMap) -> Result<Encodings, ApiError> {
     Ok(Encodings::read(values)?)
 }
 
-fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: Option<&UploadError>) {
+fn note_outcome(
+    account: &Account,
+    source: &IngestSource,
+    report: &UploadReport,
+    error: Option<&UploadError>,
+) {
     let now = Clock::System.now();
     if let Some(why) = account.add(&report.tally, report.recorded, now) {
         tracing::warn!(source = source.name, "records come in, and none of them counts: {why}");
@@ -144,7 +149,7 @@ fn tell(account: &Account, source: &IngestSource, report: &UploadReport, error: 
     if let Some(why) = other_format {
         tracing::warn!(source = source.name, "{why}");
     }
-    // Most protocols have no words for it in their answer.
+    // Most protocols cannot report it in their answer.
     if let Some(issue) = report.tally.issues().first() {
         let (malformed, records) = (report.tally.malformed(), report.tally.records());
         tracing::info!(

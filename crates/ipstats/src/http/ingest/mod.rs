@@ -7,7 +7,7 @@
 //! | `hec` | `/services/collector…`: Splunk's HTTP event collector |
 //! | `otlp` | `POST /v1/logs`: OpenTelemetry over HTTP |
 //!
-//! What they have in common: an ingest key says whose log it is (`key`), the body is read, decoded and recorded by
+//! What they have in common: an ingest key decides whose log it is (`key`), the body is read, decoded and recorded by
 //! one thread of a bounded pool (`load`): a small one when it is in memory (`small_bodies`), a longer one as it arrives.
 //! Statistics are kept for each key (`senders`).
 //!

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn reservation_grows_to_what_is_free() {
+    fn reservation_is_bounded_by_free_bytes() {
         let bodies = SmallBodies::default();
         let mut one = bodies.reserve(Organization::from_bytes([1; 16])).unwrap();
         assert!(one.grow(BODIES_BYTES_MAX / 2 - 2 * REQUEST_BYTES));

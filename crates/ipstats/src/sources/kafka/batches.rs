@@ -78,7 +78,7 @@ impl<'a> Batches<'a> {
             };
             let batch = transactions.batch(base, body);
             batches.has_damage |= batch.is_damaged();
-            // A damaged batch does not say for sure where it ends; the next one does.
+            // The end in a damaged batch is not certain; the start of the next batch is.
             let last = batches.complete.last_mut();
             if let Some(last) = last.filter(|last| last.is_damaged()) {
                 last.end = last.end.min(batch.base.max(last.base.saturating_add(1)));
@@ -168,7 +168,7 @@ impl Transactions {
     }
 }
 
-/// What the first record of a control batch says: its key is a version and a type.
+/// The type of a control batch: the key of its first record is a version and the type.
 fn control_type(records: &[u8]) -> Result<i16, Truncated> {
     let record = Record::read(&mut Reader::new(records))?;
     let mut key = Reader::new(record.key.unwrap_or_default());
@@ -216,7 +216,7 @@ pub(super) struct Messages {
     records: Result<Vec<u8>, BatchError>,
 }
 
-/// One record of a topic, or several that cannot be told apart.
+/// One record of a topic, or several that cannot be decoded one by one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     pub(super) offset: i64,
@@ -232,7 +232,7 @@ pub(super) enum MessageContent<'a> {
 }
 
 impl Batch<'_> {
-    /// Whether nothing that the batch says of itself is certain.
+    /// Whether the checksum does not match, so that no field of the batch is certain.
     pub(super) const fn is_damaged(&self) -> bool {
         matches!(self.content, Content::Damaged { .. })
     }

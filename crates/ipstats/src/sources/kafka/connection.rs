@@ -175,7 +175,7 @@ impl Connection {
     }
 }
 
-/// Opens a stream to `broker`, encrypted if `access` says so.
+/// Opens a stream to `broker`, encrypted if `access` has TLS.
 async fn open(
     broker: &str,
     access: &Access,

@@ -89,7 +89,7 @@ pub(super) fn write_sasl_plain(username: &str, password: &str) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// The error code and what the broker says about it.
+/// The error code and the broker's reason.
 pub(super) fn read_sasl_authenticate(answer: &[u8]) -> Result<(i16, Option<String>), Truncated> {
     let mut reader = Reader::new(answer);
     Ok((reader.i16()?, reader.nullable_string()?))

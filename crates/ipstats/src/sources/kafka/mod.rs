@@ -3,10 +3,10 @@
 //! No consumer group: the offset of each partition is a checkpoint in the store, next to the data. One service reads a
 //! topic whole; a second one that reads it too changes nothing, because the state is a join.
 //!
-//! One task lists the partitions, and one task a partition fetches ahead, within a bound, over a connection of its own.
+//! One task lists the partitions. For each partition, one task fetches ahead, within a bound, over its own connection.
 //! They share nothing but that bound, so a partition that cannot be read holds up no other one. The source's thread
 //! parses, records, and writes checkpoints. The client is ours: `wire` and `messages` are the protocol, `batches` what
-//! an answer holds (ARCHITECTURE.md says why).
+//! an answer holds (ARCHITECTURE.md gives the reasons).
 
 mod access;
 mod batches;
@@ -147,7 +147,7 @@ impl Consumer<'_> {
         Ok(())
     }
 
-    /// Parses one message: a log of its own, of one record or many.
+    /// Parses one message as a log, of one record or many.
     fn take_value(&mut self, value: &[u8], place: &Place) -> Result<(), Stopped> {
         let mut framer = Framer::of_source(self.format, self.recorder.settings());
         let mut whole = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Owns the offset of the next record. It moves only over what a batch covers, or to the start of the log when the
 //! records before it were deleted. Everything else is waited for: records of an open transaction, segments that a broker
-//! is slow to read, a broker that is away. Whatever fails is reported and tried again, and concerns no other partition.
+//! is slow to read, a broker that is away. A failure is reported and tried again, and concerns no other partition.
 
 use super::access::Access;
 use super::batches::{Batches, Messages};
