@@ -63,8 +63,11 @@ pub(crate) fn inner<'a>(keys: &JsonKeys<'a>) -> impl Iterator<Item = Inner<'a>> 
         _ => None,
     };
     // A tag around a record, such as the name of its log.
+    let is_known = |key: &&str| keys.has_top(key);
     let tagged = match keys.only_value() {
-        Some(Value::Object(object)) => str::from_utf8(object).ok().map(Inner::Object),
+        Some(Value::Object(object)) if !RECORD_KEYS.iter().any(is_known) => {
+            str::from_utf8(object).ok().map(Inner::Object)
+        }
         _ => None,
     };
     let records = RECORD_KEYS.into_iter().filter_map(of_key);

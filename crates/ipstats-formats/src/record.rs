@@ -4,7 +4,8 @@
 //! put the record they carry into a field of an object of theirs. So each JSON record is recognized by itself. The format of
 //! the last record is tried first: most streams have one format, and recognizing costs as much as reading.
 //!
-//! Invariant: the outcome of a JSON record does not depend on the records before it, nor on the transport.
+//! Invariant: the outcome of a JSON record does not depend on the records before it, nor on the transport. (A record with the
+//! marks of two formats is the exception: it is read as the one that is tried first.)
 
 use crate::envelope::{self, Inner};
 use crate::error::StreamError;
@@ -104,6 +105,11 @@ impl RecordReader {
         tally.merge(&own.on_line(self.number));
     }
 
+    /// Forgets the header of a table: the next record is of another sender.
+    pub fn forget_table(&mut self) {
+        self.table = None;
+    }
+
     /// Counts a record that was not kept: it is longer than a record may be.
     pub fn too_long(&mut self, settings: &Settings, tally: &mut Tally) -> Malformed {
         let problem = Malformed::TooLong { bytes_max: settings.limits.line_bytes_max };
@@ -149,7 +155,10 @@ impl Records {
             Some(outcome) => return outcome,
             None => {}
         }
-        self.unrecognized(text, reader)
+        match envelope::elements(text).as_slice() {
+            [] => self.unrecognized(text, reader),
+            elements => self.count_others(elements, reader),
+        }
     }
 
     /// Reads a record whose keys show no format: as the one that was asked for, else it is another event.
@@ -278,10 +287,10 @@ impl Records {
         self.elements(envelope::elements(list).into_iter(), depth, rows, reader)
     }
 
-    /// Reads the elements of an array as records, if the first is one.
+    /// Reads the elements of an array as records, if one of them is recognized.
     fn elements<'t>(
         &mut self,
-        mut elements: impl Iterator<Item = &'t str>,
+        elements: impl Iterator<Item = &'t str>,
         depth: usize,
         rows: &mut impl Rows,
         reader: &mut Reader<'_>,
@@ -289,12 +298,26 @@ impl Records {
         if depth == DEPTH_MAX {
             return None;
         }
-        let first = self.recognized(elements.next()?, depth + 1, rows, reader)?;
-        Some(elements.fold(first, |before, element| {
-            reader.count(before);
-            let outcome = self.recognized(element, depth + 1, rows, reader);
-            outcome.unwrap_or_else(|| self.unrecognized(element, reader))
-        }))
+        let (mut others, mut is_list) = (Vec::new(), false);
+        for element in elements {
+            match self.recognized(element, depth + 1, rows, reader) {
+                Some(outcome) => {
+                    is_list = true;
+                    reader.count(outcome);
+                }
+                None => others.push(element),
+            }
+        }
+        is_list.then(|| self.count_others(&others, reader))
+    }
+
+    /// Counts records of no known format, one by one.
+    fn count_others(&self, records: &[&str], reader: &mut Reader<'_>) -> Outcome {
+        for record in records {
+            let outcome = self.unrecognized(record, reader);
+            reader.count(outcome);
+        }
+        Err(Rejected::Counted)
     }
 
     fn keep(&mut self, format: &'static JsonFormat, depth: usize) {
@@ -340,14 +363,22 @@ impl Rows for TableRows<'_> {
 impl TableRows<'_> {
     /// Reads a line of a table: a header, or a row.
     fn line(&mut self, text: &str, reader: &mut Reader<'_>) -> Outcome {
-        let settings = reader.settings();
-        let mut table = self.table.take().unwrap_or_else(|| Framer::of_source(self.choice, settings));
+        let choice = self.choice;
+        let framer = |choice, reader: &Reader<'_>| Framer::of_source(choice, reader.settings());
+        let mut table = self.table.take().unwrap_or_else(|| framer(choice, reader));
         let mut frames = Vec::new();
         let end = table
             .feed(text.as_bytes(), &mut frames)
             .and_then(|()| table.feed(b"\n", &mut frames))
             .and_then(|()| table.cut(&mut frames));
         reader.read_frames(&frames);
+        if end.is_ok() && table.held_bytes() > 0 {
+            // A quote that is not closed would swallow the rows after it.
+            reader.count(Err(Malformed::CutOff.into()));
+            let mut below_header = framer(table.rest_choice(), reader);
+            let _ = below_header.feed(table.header(), &mut Vec::new());
+            table = below_header;
+        }
         // A table that cannot be read ends here; another header may start one that can.
         *self.table = end.is_ok().then_some(table);
         Err(end.map_or_else(|error| unreadable(error).into(), |()| Rejected::Counted))

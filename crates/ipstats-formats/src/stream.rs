@@ -108,9 +108,11 @@ impl Framer {
     /// Which formats the rest of the stream may have: JSON records need not have the format of the first.
     pub fn rest_choice(&self) -> FormatChoice {
         match (self.layout, self.choice) {
-            (Some(Layout::JsonLines(_) | Layout::JsonDocuments(..)), FormatChoice::Auto) => {
-                FormatChoice::Json
-            }
+            (
+                Some(Layout::JsonLines(_) | Layout::JsonDocuments(..)),
+                FormatChoice::Auto | FormatChoice::Json,
+            ) => FormatChoice::Json,
+            (Some(Layout::JsonLines(_)), choice) => choice,
             (Some(layout), _) => layout.format().map_or(self.choice, FormatChoice::Exactly),
             (None, choice) => choice,
         }

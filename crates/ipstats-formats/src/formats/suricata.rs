@@ -27,6 +27,8 @@ pub(super) struct Record<'a> {
     #[serde(borrow)]
     event_type: Scalar<'a>,
     #[serde(borrow)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow)]
     src_ip: Scalar<'a>,
     #[serde(borrow)]
     dest_ip: Scalar<'a>,
@@ -102,6 +104,10 @@ impl Record<'_> {
         let (start, progress) = match self.event_type.needed_text("event_type")? {
             "flow" => self.flow()?,
             "netflow" => self.netflow()?,
+            // Without a time it may be a record of another format.
+            _ if matches!(self.timestamp, Scalar::Null) => {
+                return Err(Malformed::Missing { field: "timestamp" }.into());
+            }
             _ => return Err(NotAConnection::OtherEvent.into()),
         };
         let (originator, responder) = around.ends(&self.src_ip, &self.dest_ip)?;

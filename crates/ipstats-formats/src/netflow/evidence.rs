@@ -26,6 +26,10 @@ pub(super) fn opener(record: &Record) -> Result<Opener, NotAConnection> {
         _ if names_initiator(record) => return Ok(Opener::Source(evidence.progress())),
         _ => {}
     }
+    if record.is_biflow && !is_icmp {
+        // There is no other record of the flow: it counts for the end that opened.
+        return evidence.opener();
+    }
     evidence.opener()?.source_progress().map(Opener::Source)
 }
 

@@ -155,3 +155,33 @@ fn nested_envelopes_are_bounded() {
     let (devices, tally, _) = read(FormatChoice::Auto, &[&record]);
     assert_eq!((devices.len(), tally.records(), tally.malformed()), (0, 1, 0));
 }
+
+#[test]
+fn unknown_elements_do_not_hide_known_ones() {
+    let other = r#"{"foo":1}"#;
+    for list in [
+        format!(r#"{{"hits":{{"hits":[{{"_source":{other}}},{{"_source":{ZEEK}}},{{"_source":{ZEEK}}}]}}}}"#),
+        format!(r#"{{"records":[{other},{ZEEK},{ZEEK}]}}"#),
+        format!("[{other},{ZEEK},{ZEEK}]"),
+    ] {
+        let (_, tally, _) = read(FormatChoice::Auto, &[OWN, &list]);
+        assert_eq!((tally.connections(), tally.records()), (3, 4), "{list}");
+    }
+    let (_, tally, _) = read(FormatChoice::Auto, &[&format!("[{other},{other}]")]);
+    assert_eq!(tally.not_a_connection().collect::<Vec<_>>(), [(NotAConnection::OtherEvent, 2)]);
+}
+
+#[test]
+fn open_quote_does_not_hide_later_rows() {
+    let rows = ["device,ip,time", "\"a,1.2.3.4,1504011600", "b,1.2.3.4,1504011600", "c,1.2.3.4,1504011600"];
+    let (devices, tally, _) = read(FormatChoice::Auto, &rows);
+    assert_eq!((devices, tally.records(), tally.malformed()), (vec!["b".into(), "c".into()], 3, 1));
+}
+
+#[test]
+fn extra_fields_do_not_change_the_format() {
+    let flow = r#"{"timestamp":"2026-01-01T00:00:00.0+0000","event_type":"flow","src_ip":"10.0.0.7","dest_ip":"8.8.8.8","flow":{"state":"new","start":"2026-01-01T00:00:00.0+0000"}}"#;
+    let own = OWN.replacen('{', r#"{"event_type":"x","#, 1);
+    assert_eq!(read(FormatChoice::Auto, &[&own]).0, ["d"]);
+    assert_eq!(read(FormatChoice::Auto, &[flow, &own]).0, ["d"]);
+}

@@ -29,7 +29,13 @@ impl Protocol for Syslog {
             match received {
                 Received::Message(message) => match syslog::record(message) {
                     // Syslog has no reply; the tally has the outcome.
-                    Some(record) => drop(reader.read(record, settings, batch, tally)),
+                    Some(record) => {
+                        let _ = reader.read(record, settings, batch, tally);
+                        if parcel.connection.is_none() {
+                            // Datagrams of several senders: the header of one is not another's.
+                            reader.forget_table();
+                        }
+                    }
                     None => reader.other_event(tally),
                 },
                 Received::TooLong => drop(reader.too_long(settings, tally)),

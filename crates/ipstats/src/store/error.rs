@@ -37,7 +37,7 @@ impl OpenStoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too much is waiting already; a later try may succeed.
-    #[error("the store is busy: {waiting} calls are under way already")]
+    #[error("the store is busy: as many calls as it can queue are in progress ({waiting})")]
     Busy {
         /// The limit that was reached.
         waiting: usize,

@@ -144,6 +144,10 @@ impl Transactions {
         // Compaction leaves fewer records than offsets, never more.
         let count = u32::try_from(header.count).unwrap_or(0).min(last_delta.saturating_add(1));
         let content = if !header.is_intact {
+            // Which marker it was is not known: later batches of its producer are not hidden for it.
+            if header.attributes & IS_CONTROL != 0 {
+                self.open.remove(&header.producer);
+            }
             Content::Damaged { count: count.max(1) }
         } else if self.hides(&header, last) {
             Content::Hidden

@@ -112,7 +112,11 @@ impl Partition {
             if batches.has_damage && damaged_fetches < DAMAGED_FETCHES_MAX {
                 continue;
             }
+            let before = next;
             next = self.send_batches(&batches, next, high_watermark).await?;
+            if next > before {
+                damaged_fetches = 0;
+            }
             let progress = Progress { next, high_watermark, last_stable_offset };
             if known.replace(progress) != Some(progress) {
                 self.send(Event::Progress(progress)).await?;

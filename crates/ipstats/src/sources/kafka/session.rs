@@ -4,7 +4,7 @@ use super::access::Access;
 use super::connection::Connection;
 use super::partition::{Event, Events, Partition, Progress};
 use super::{Left, RETRY_PAUSE, ReadError};
-use crate::config::KafkaTopic;
+use crate::config::{Begin, KafkaTopic};
 use crate::sources::account::Backlog;
 use crate::sources::recorder::Recorder;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -115,18 +115,23 @@ impl Session {
             numbers.iter().copied().filter(|number| !self.partitions.contains_key(number)).collect();
         if !new.is_empty() {
             let kept: HashMap<String, Vec<u8>> = recorder.checkpoints()?.into_iter().collect();
+            // A partition that was added to the topic is read from its start, whatever the source began with.
+            let prefix = format!("{topic}/");
+            let is_known = self.topic.is_some() || kept.keys().any(|name| name.starts_with(&prefix));
+            let begin = if is_known { Begin::Earliest } else { self.config.begin };
             for number in new {
-                let checkpoint = kept.get(&format!("{topic}/{number}"));
-                self.start_partition(&topic, number, checkpoint.and_then(|bytes| offset_in(bytes)));
+                let checkpoint = kept.get(&format!("{prefix}{number}"));
+                let next = checkpoint.and_then(|bytes| offset_in(bytes));
+                self.start_partition(&topic, number, begin, next);
             }
         }
         self.topic = Some(topic);
         Ok(())
     }
 
-    fn start_partition(&mut self, topic: &str, number: i32, next: Option<i64>) {
+    fn start_partition(&mut self, topic: &str, number: i32, begin: Begin, next: Option<i64>) {
         let partition = Partition {
-            config: self.config.clone(),
+            config: KafkaTopic { begin, ..self.config.clone() },
             topic: topic.to_owned(),
             number,
             next,
