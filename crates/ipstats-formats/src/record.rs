@@ -23,7 +23,7 @@ use serde::de::IgnoredAny;
 use std::str;
 
 /// Envelopes inside each other that are opened.
-const DEPTH_MAX: usize = 6;
+const DEPTH_MAX: usize = 12;
 
 /// Reads single records in their order: the messages of a connection, a request or a partition.
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl Records {
         let mut tried = None;
         if let Some(recent) = self.recent.filter(|_| !self.in_envelope || depth > 0) {
             let outcome = (recent.record)(text, reader);
-            if recent.is_certain(&outcome) {
+            if recent.is_certain(&outcome) && !(recent.wraps && holds_json_text(text)) {
                 self.in_envelope = depth > 0;
                 return Some(outcome);
             }
@@ -227,7 +227,8 @@ impl Records {
             outcome.filter(|(format, outcome)| format.format != Format::Mapped || !is_other(outcome));
         match outcome {
             Some((format, outcome))
-                if !format.wraps || format.is_certain(&outcome) || is_malformed(&outcome) =>
+                if !format.wraps
+                    || (format.is_certain(&outcome) || is_malformed(&outcome)) && !holds_json_text(text) =>
             {
                 self.keep(format, depth);
                 Some(outcome)
@@ -383,6 +384,13 @@ impl TableRows<'_> {
         *self.table = end.is_ok().then_some(table);
         Err(end.map_or_else(|error| unreadable(error).into(), |()| Rejected::Counted))
     }
+}
+
+/// Whether a field of a record holds JSON as text: where that is a record, it counts in place of its envelope.
+fn holds_json_text(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let starts_object = |at: usize| matches!(bytes.get(at + 2), Some(b'\\' | b' '));
+    memchr::memmem::find_iter(bytes, b"\"{").any(starts_object)
 }
 
 const fn is_malformed(outcome: &Outcome) -> bool {

@@ -24,6 +24,10 @@ pub struct Framer {
     layout: Option<Layout>,
     /// Whether the next byte starts a line.
     at_line_start: bool,
+    /// The first two bytes of the stream that are not white space.
+    start: Vec<u8>,
+    /// Whether these are of JSON or of a Zeek log.
+    starts_log: bool,
     /// NUL bytes that were left out before the layout was known.
     padding_bytes: usize,
 }
@@ -58,6 +62,8 @@ impl Framer {
             state: State::Detecting(detector),
             layout: None,
             at_line_start: true,
+            start: Vec::new(),
+            starts_log: false,
             padding_bytes: 0,
         }
     }
@@ -177,8 +183,8 @@ impl Framer {
         window.chunks(PIECE_BYTES).try_for_each(|piece| self.piece(piece, frames))
     }
 
-    /// The piece without runs of NUL bytes at the start of a line: a log that was truncated under its writer, or that a
-    /// crash left incomplete, has them in place of what was lost.
+    /// The piece without runs of NUL bytes: a log that was truncated under its writer, or that a crash left incomplete, has
+    /// them in place of what was lost. Inside a line they end it: what follows is another record.
     fn without_padding<'a>(&mut self, piece: &'a [u8]) -> Cow<'a, [u8]> {
         let is_binary = match &self.state {
             State::Detecting(detector) => detector.detects_binary(piece),
@@ -187,23 +193,39 @@ impl Framer {
         if is_binary {
             return Cow::Borrowed(piece);
         }
-        let starts_line = std::mem::replace(&mut self.at_line_start, piece.ends_with(b"\n"));
         if memchr::memchr(0, piece).is_none() {
+            self.note_text(piece);
             return Cow::Borrowed(piece);
         }
         let mut text = Vec::with_capacity(piece.len());
-        for (number, line) in piece.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let is_whole = number > 0 || starts_line;
-            let padding = if is_whole { line.iter().take_while(|byte| **byte == 0).count() } else { 0 };
-            text.extend_from_slice(line.get(padding..).unwrap_or_default());
-            if padding == line.len() {
+        for part in piece.chunk_by(|one, next| (*one == 0) == (*next == 0)) {
+            if part.first() != Some(&0) {
+                text.extend_from_slice(part);
+                self.note_text(part);
+            } else if self.at_line_start {
+                // Padding in place of whole lines.
+            } else if self.starts_log {
+                text.push(b'\n');
                 self.at_line_start = true;
+            } else {
+                text.extend_from_slice(part);
             }
         }
         if matches!(self.state, State::Detecting(_)) {
             self.padding_bytes += piece.len() - text.len();
         }
         Cow::Owned(text)
+    }
+
+    /// Notes what text shows of the stream: whether a line ended, and whether it starts as JSON or a Zeek log do. (UTF-16 does
+    /// not: its second byte is NUL.)
+    fn note_text(&mut self, text: &[u8]) {
+        self.at_line_start = text.last().map_or(self.at_line_start, |last| *last == b'\n');
+        let bytes = text.iter().filter(|byte| !byte.is_ascii_whitespace());
+        for byte in bytes.take(2_usize.saturating_sub(self.start.len())) {
+            self.start.push(*byte);
+        }
+        self.starts_log = self.start.len() == 2 && matches!(self.start.first(), Some(b'{' | b'[' | b'#'));
     }
 
     fn fuse(&mut self, result: Result<(), StreamError>) -> Result<(), StreamError> {

@@ -129,8 +129,14 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Self::Value, A::Error> {
-        IgnoredAny.visit_seq(sequence).map(|_| Scalar::Compound)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let Some(first) = sequence.next_element::<Scalar<'de>>()? else { return Ok(Scalar::Compound) };
+        let mut is_only = true;
+        while sequence.next_element::<IgnoredAny>()?.is_some() {
+            is_only = false;
+        }
+        // Elasticsearch and its shippers write one value as an array of one.
+        Ok(if is_only { first } else { Scalar::Compound })
     }
 
     /// An element of XML that has attributes is an object in JSON, and its value is the `#text` in it.

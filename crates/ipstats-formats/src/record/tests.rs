@@ -185,3 +185,19 @@ fn extra_fields_do_not_change_the_format() {
     assert_eq!(read(FormatChoice::Auto, &[&own]).0, ["d"]);
     assert_eq!(read(FormatChoice::Auto, &[flow, &own]).0, ["d"]);
 }
+
+#[test]
+fn record_in_envelope_decides() {
+    let refused = ZEEK.replace("SF", "REJ");
+    let document = serde_json::json!({
+        "@timestamp": "2026-01-01T00:00:00Z", "source": { "ip": "10.0.0.1" }, "destination": { "ip": "8.8.8.8" },
+        "event": { "category": ["network"], "type": ["connection"] }, "message": refused,
+    })
+    .to_string();
+    for records in [vec![document.as_str()], vec![&document, &document], vec![ZEEK, &document]] {
+        let (_, tally, _) = read(FormatChoice::Auto, &records);
+        let failed = tally.not_a_connection().find(|(reason, _)| *reason == NotAConnection::Failed);
+        let documents = records.iter().filter(|record| **record == document).count() as u64;
+        assert_eq!(failed, Some((NotAConnection::Failed, documents)));
+    }
+}

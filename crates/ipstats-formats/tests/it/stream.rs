@@ -331,3 +331,22 @@ fn other_zeek_json_log_is_other_events() {
         }
     }
 }
+
+/// A log that was truncated under a writer that does not append, and one that a crash cut off.
+#[test]
+fn nul_bytes_end_a_record() {
+    let padding = "\0".repeat(5000);
+    let cut = &ROW[..20];
+    for (text, connections, malformed) in [
+        (format!("{padding}{ROW}\n{ROW}\n"), 2, 0),
+        (format!("{ROW}{padding}\n{ROW}\n"), 2, 0),
+        (format!("{cut}{padding}{ROW}\n{ROW}\n"), 2, 1),
+        (format!("{ROW}\n{cut}{padding}{ROW}\n{padding}"), 2, 1),
+    ] {
+        for size in [1, 7, 4096, text.len()] {
+            let read = read_pieces(FormatChoice::Auto, &Settings::default(), text.as_bytes().chunks(size));
+            let counts = (read.tally.connections(), read.tally.malformed());
+            assert_eq!((counts, read.error), ((connections, malformed), None), "{size} bytes at a time");
+        }
+    }
+}
