@@ -15,7 +15,7 @@ const HEADER: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tcon
 
 /// Longer than a followed file may be missing before it counts as gone.
 const WITHOUT: Duration = Duration::from_secs(7);
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Lets the process open `more` descriptors than it has open now.
 fn limit_descriptors(service: &Service, more: usize) {
@@ -47,6 +47,7 @@ fn a_service_out_of_descriptors_goes_on_as_soon_as_there_are_some() {
     thread::sleep(Duration::from_secs(2));
     limit_descriptors(&service, 6);
     let crowd: Vec<_> = (0..20).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
+    service.wait_for_log("no connection can be accepted", 1);
     thread::sleep(WITHOUT);
     writeln!(log, "5").unwrap();
     drop(crowd);

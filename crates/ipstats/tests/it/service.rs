@@ -3,14 +3,21 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Longest wait for an answer. It is never reached where the service works, however busy the machine is.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(3);
 
+/// Longest wait for a state. It is never reached where the service works, however busy the machine is.
+pub(crate) const STATE_TIME_MAX: Duration = Duration::from_mins(5);
+
 /// Killed when it is dropped.
 pub(crate) struct Service {
     process: Option<Child>,
+    log: Arc<Mutex<Vec<u8>>>,
+    log_reader: Option<JoinHandle<()>>,
     /// Host and port.
     pub(crate) address: String,
     /// What it said when it was ready.
@@ -38,7 +45,28 @@ impl Service {
             let _ = process.kill();
             panic!("not an address: {line:?}; {:?}", process.wait_with_output());
         };
-        Self { address: address.to_owned(), process: Some(process), printed: line }
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let log_reader = read_log(process.stderr.take().unwrap(), Arc::clone(&log));
+        Self {
+            address: address.to_owned(),
+            process: Some(process),
+            log,
+            log_reader: Some(log_reader),
+            printed: line,
+        }
+    }
+
+    /// Waits until the service has logged `text` `count` times.
+    pub(crate) fn wait_for_log(&self, text: &str, count: usize) {
+        let started = Instant::now();
+        loop {
+            let log = String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned();
+            if log.matches(text).count() >= count {
+                return;
+            }
+            assert!(started.elapsed() < STATE_TIME_MAX, "not logged {count} times: {text}; {log}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sends a request as it stands.
@@ -76,8 +104,38 @@ impl Service {
 
     /// Waits until the service has ended; returns its output.
     pub(crate) fn exit(mut self) -> Output {
-        self.process.take().unwrap().wait_with_output().unwrap()
+        let mut output = self.process.take().unwrap().wait_with_output().unwrap();
+        self.log_reader.take().unwrap().join().unwrap();
+        output.stderr = std::mem::take(&mut *self.log.lock().unwrap());
+        output
     }
+}
+
+/// Collects what the service logs while it runs.
+fn read_log(mut stderr: impl Read + Send + 'static, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut part = [0; 8192];
+        while let Ok(length @ 1..) = stderr.read(&mut part) {
+            log.lock().unwrap().extend_from_slice(&part[..length]);
+        }
+    })
+}
+
+/// Repeats `attempt`, which shows whether one event came before the end of a time limit of the service, until it did. A busy
+/// machine takes several attempts; a service that waits for its time limit never succeeds.
+pub(crate) fn retry_race(attempt: impl Fn() -> bool) {
+    assert!((0..20).any(|_| attempt()), "the service waited for its time limit in 20 attempts");
+}
+
+/// Whether the service has closed none of these connections yet, and sent nothing.
+pub(crate) fn are_open(connections: &[TcpStream]) -> bool {
+    connections.iter().all(|connection| {
+        connection.set_nonblocking(true).unwrap();
+        let is_open =
+            connection.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        connection.set_nonblocking(false).unwrap();
+        is_open
+    })
 }
 
 /// Sends a request as it stands to a service that may be gone before it answers.

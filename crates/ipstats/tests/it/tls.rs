@@ -1,6 +1,6 @@
 //! TLS served directly, by the real binary and to a client that checks certificates.
 
-use crate::service::Service;
+use crate::service::{STATE_TIME_MAX, Service, are_open, retry_race};
 use ipstats::config::TlsFiles;
 use ipstats::http::Identity;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -13,6 +13,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// After this the service gives up a handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A folder with a configuration and a certificate.
 struct Place(TempDir);
@@ -69,7 +72,7 @@ fn certificate((year, month, day): (i32, u8, u8)) -> (String, String) {
 /// The status of `/readyz` for a client that trusts `certificate` and nothing else, on a connection of its own.
 fn ready(service: &Service, certificate: &reqwest::Certificate, version: Version) -> reqwest::Result<u16> {
     let client = Client::builder().tls_certs_only([certificate.clone()]).tls_version_min(version);
-    let client = client.tls_version_max(version).timeout(Duration::from_secs(20)).build().unwrap();
+    let client = client.tls_version_max(version).timeout(STATE_TIME_MAX).build().unwrap();
     let port = service.address.rsplit_once(':').unwrap().1;
     client.get(format!("https://localhost:{port}/readyz")).send().map(|answer| answer.status().as_u16())
 }
@@ -100,7 +103,7 @@ fn a_new_certificate_is_in_force_after_sighup_and_a_broken_one_never() {
     assert!(ready(&service, &second, Version::TLS_1_3).is_err(), "not before it is told");
     service.signal("HUP");
     let answered = |certificate: &reqwest::Certificate| {
-        (0..100).any(|_| {
+        (0..6000).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
             ready(&service, certificate, Version::TLS_1_3).is_ok()
         })
@@ -115,7 +118,7 @@ fn a_new_certificate_is_in_force_after_sighup_and_a_broken_one_never() {
         "data_dir = 'data'\nunknown_ip = 'zero'\n[tls]\ncertificate = 'tls.crt'\nkey = 'tls.key'\n",
     );
     service.signal("HUP");
-    std::thread::sleep(Duration::from_millis(500));
+    service.wait_for_log("stays as it was: tls: the certificate ", 1);
     assert_eq!(ready(&service, &second, Version::TLS_1_3).unwrap(), 200, "the old certificate stays");
     let log = String::from_utf8(service.stop().stderr).unwrap();
     assert!(log.contains("stays as it was: tls: the certificate ") && log.contains("tls.key"), "{log}");
@@ -125,19 +128,19 @@ fn a_new_certificate_is_in_force_after_sighup_and_a_broken_one_never() {
 fn handshakes_that_never_end_keep_nobody_waiting() {
     let place = Place::new();
     let certificate = place.certify((2099, 1, 1));
-    let service = place.start();
-    let idle: Vec<_> = (0..50).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
-    let started = Instant::now();
-    assert_eq!(ready(&service, &certificate, Version::TLS_1_3).unwrap(), 200);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let started = Instant::now();
-    assert_eq!(service.stop().status.code(), Some(0));
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "nor does the end wait for them: {:?}",
-        started.elapsed()
-    );
-    drop(idle);
+    retry_race(|| {
+        let service = place.start();
+        let started = Instant::now();
+        let idle: Vec<_> = (0..50).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
+        assert_eq!(ready(&service, &certificate, Version::TLS_1_3).unwrap(), 200);
+        // The answer arrives before the service gives up any of the handshakes, and so does its end.
+        let is_answered_before = are_open(&idle);
+        let stopped = service.stop();
+        assert_eq!(stopped.status.code(), Some(0));
+        let log = String::from_utf8(stopped.stderr).unwrap();
+        assert!(!log.contains("took too long"), "{log}");
+        is_answered_before && started.elapsed() < HANDSHAKE_TIME_MAX
+    });
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn plain_http_to_the_tls_port_gets_no_answer_of_the_service() {
     place.certify((2099, 1, 1));
     let service = place.start();
     let mut stream = TcpStream::connect(&service.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(STATE_TIME_MAX)).unwrap();
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
