@@ -4,14 +4,15 @@
 use crate::cli::{Done, Place, ndjson};
 use crate::service::Service;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const AS_OF: [&str; 2] = ["--as-of", "2017-08-29T13:32:59Z"];
 const IPS: u32 = 61;
 const CONNECTIONS: u32 = 40_000;
-const KILLS: u32 = 8;
+#[cfg(target_os = "linux")]
+const KILLS: u64 = 8;
 
 /// A log of a month in which every IP has many devices.
 fn log(numbers: std::ops::Range<u32>) -> String {
@@ -101,8 +102,9 @@ fn a_service_that_is_stopped_during_a_copy_stops_at_once() {
     let service = serve(&place, "data");
     let reading = place.command([&["copy", "--from", "data", "--to", "other"], &AS_OF[..]].concat());
     let reading = { reading }.spawn().unwrap();
-    let (asked, stopped) = (Instant::now(), service.stop());
-    assert!(stopped.status.success() && asked.elapsed() < Duration::from_secs(20), "{stopped:?}");
+    let stopped = service.stop();
+    let log = String::from_utf8(stopped.stderr).unwrap();
+    assert!(stopped.status.success() && !log.contains("took too long"), "{log}");
     let done = place.done(reading);
     // It was done already, or it says what happened and what to do.
     let said = ["not everything was copied", "is in use by", "no service runs"];
@@ -111,24 +113,25 @@ fn a_service_that_is_stopped_during_a_copy_stops_at_once() {
     assert_eq!(answers(&place, "other"), answers(&place, "data"));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn killed_at_any_moment_and_copied_again() {
-    let place = Place::new();
+    use crate::killed::{Kills, spread};
+
+    let (kills, place) = (Kills::new(), Place::new());
     import(&place, "data", 0..CONNECTIONS);
-    let begun = Instant::now();
-    assert_copied(&copy(&place, "data", "whole"));
-    let (whole, expected) = (begun.elapsed(), answers(&place, "data"));
-    let mut killed_while_running = 0;
-    for round in 0..KILLS {
-        let mut copy = place.command([&["copy", "--from", "data", "--to", "other"], &AS_OF[..]].concat());
-        let mut copy = copy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        thread::sleep(whole * (round * 3 % KILLS) / KILLS);
-        killed_while_running += u32::from(copy.try_wait().unwrap().is_none());
-        copy.kill().unwrap();
-        copy.wait().unwrap();
-        assert_eq!(answers(&place, "data"), expected, "round {round}");
+    let to = |folder| [&["copy", "--from", "data", "--to", folder], &AS_OF[..]].concat();
+    assert_copied(&kills.run(&place, &to("whole"), "whole", 0));
+    let expected = answers(&place, "data");
+    let numbers: Vec<_> = spread(kills.changes(), KILLS).collect();
+    let mut killed_count = 0;
+    for round in 0..numbers.len() {
+        let number = numbers[round * 3 % numbers.len()];
+        // A copy into a folder with records may need fewer changes, and then it ends.
+        killed_count += usize::from(kills.run(&place, &to("other"), "other", number).code.is_none());
+        assert_eq!(answers(&place, "data"), expected, "change {number}");
     }
-    assert!(killed_while_running >= KILLS / 2, "{killed_while_running} of {KILLS} were killed in time");
+    assert!(killed_count > 0, "no copy was killed");
     assert_copied(&copy(&place, "data", "other"));
     assert_eq!(answers(&place, "other"), expected);
 }

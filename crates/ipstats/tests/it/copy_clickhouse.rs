@@ -6,19 +6,22 @@ use crate::cli::model::{Model, rfc3339};
 use crate::peer;
 use crate::service::Service;
 use crate::site::{AS_OF, NOW, Site};
+use crate::store::clickhouse::gate::Gate;
 use crate::store::clickhouse::server::Server;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const IPS: u8 = 61;
 const CONNECTIONS: i64 = 60_000;
 /// Connections of one upload meanwhile.
 const UPLOAD: i64 = 400;
-const KILLS: u32 = 6;
+/// Bytes until the first kill; four times as many for each that follows.
+const FIRST_KILL_BYTES: u64 = 1 << 10;
+const KILLS_MIN: usize = 4;
 const LOOK_BACKS: [i64; 5] = [1, 23, 101, 400, 720];
 
 fn ips() -> Vec<IpAddr> {
@@ -39,19 +42,22 @@ fn connections(numbers: std::ops::Range<i64>, prefix: &str) -> Model {
 struct Move {
     site: Site,
     server: Server,
+    /// What all reach the server through.
+    gate: Gate,
 }
 
 impl Move {
     fn new() -> Self {
         let (site, server) = (Site::new(), Server::start());
+        let gate = Gate::new(&server.url());
         let store =
-            format!("\n[store]\nbackend = 'clickhouse'\nurls = ['{}']\ntimeout = '30 s'\n", server.url());
+            format!("\n[store]\nbackend = 'clickhouse'\nurls = ['{}']\ntimeout = '180 s'\n", gate.url);
         // The same organizations and keys, and a data folder of its own.
         let ours = fs::read_to_string(site.place.path("ipstats.toml")).unwrap();
         site.place.file("clickhouse.toml", format!("data_dir = 'other'\n{ours}{store}"));
         let init = site.place.run(&["clickhouse", "init", "--config", "clickhouse.toml"]);
         assert_eq!(init.code, Some(0), "{init:?}");
-        Self { site, server }
+        Self { site, server, gate }
     }
 
     fn serve_clickhouse(&self) -> Service {
@@ -130,14 +136,13 @@ fn assert_at_least(answers: &[serde_json::Value], model: &Model) {
 fn uploads(moving: &Move, service: &Service, prefix: &str, stop: &AtomicBool) -> Model {
     let mut acknowledged = Model::default();
     let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while number < 3 || !stop.load(Ordering::Relaxed) {
         let batch = connections(number * UPLOAD..(number + 1) * UPLOAD, prefix);
         let (status, body) = moving.site.ingest(&service.address, &batch).unwrap();
         assert_eq!(status, 200, "{body}");
         acknowledged.connections.extend(batch.connections);
         number += 1;
     }
-    assert!(number > 2, "{number} uploads are no ingest");
     acknowledged
 }
 
@@ -179,6 +184,26 @@ fn there_and_back_while_both_services_take_records() {
     assert_eq!(back, there, "with everything that is told about an IP");
 }
 
+/// Copies until `bytes` have passed between the copy and the server, which then hangs, and kills the copy. Returns false where
+/// the copy needed fewer.
+fn is_killed_after(moving: &Move, from: &str, to: &str, bytes: u64) -> bool {
+    moving.gate.shut_after(bytes);
+    let mut copy = moving.copying(from, to);
+    let mut copy = copy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = loop {
+        match copy.try_wait().unwrap() {
+            None if moving.gate.is_shut() => break None,
+            None => thread::sleep(Duration::from_millis(5)),
+            status => break status,
+        }
+    };
+    copy.kill().unwrap();
+    copy.wait().unwrap();
+    moving.gate.shut_after(u64::MAX);
+    assert!(status.is_none_or(|status| status.success()), "{status:?}");
+    status.is_none()
+}
+
 #[test]
 #[ignore = "needs .ci/peers/clickhouse.sh"]
 fn killed_in_both_directions_and_copied_again() {
@@ -190,21 +215,9 @@ fn killed_in_both_directions_and_copied_again() {
     for (from, to, place) in
         [("data", "clickhouse.toml", &CLICKHOUSE), ("clickhouse.toml", "back", &["--data-dir", "back"])]
     {
-        let mut killed_while_running = 0;
-        let mut whole = Duration::from_millis(400);
-        for round in 0..KILLS {
-            let mut copy = moving.copying(from, to);
-            let begun = Instant::now();
-            let mut copy = copy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            thread::sleep(whole * (round + 1) / (KILLS + 1));
-            match copy.try_wait().unwrap() {
-                None => killed_while_running += 1,
-                Some(_) => whole = whole.min(begun.elapsed()) / 2,
-            }
-            copy.kill().unwrap();
-            copy.wait().unwrap();
-        }
-        assert!(killed_while_running >= KILLS / 2, "{killed_while_running} of {KILLS} were killed in time");
+        let lengths = (0..).map(|round| FIRST_KILL_BYTES << (2 * round));
+        let killed_count = lengths.take_while(|bytes| is_killed_after(&moving, from, to, *bytes)).count();
+        assert!(killed_count >= KILLS_MIN, "{killed_count} copies were killed");
         moving.copy(from, to);
         assert_known(&moving.answers(place), &model);
     }

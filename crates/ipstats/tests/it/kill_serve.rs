@@ -2,17 +2,20 @@
 //! acknowledged is there after every restart, and in the end the answers are those of one clean import.
 
 use crate::cli::model::{Answer, Connection, Model};
-use crate::service::Service;
+use crate::service::{STATE_TIME_MAX, Service};
 use crate::site::{NOW, Protocol, Site, expected, log};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const ROUNDS: u64 = 15;
+const ROUNDS: u32 = 15;
 const SENDERS: usize = 3;
+/// Batches until the last kill: enough for each protocol.
+const BATCHES_MIN: u32 = 120;
+const BATCHES_OF_PROTOCOL_MIN: usize = BATCHES_MIN as usize / Protocol::ALL.len();
 /// An IP that every batch has connections to.
 const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 
@@ -74,6 +77,14 @@ impl Sent {
         }
     }
 
+    /// Waits until senders have begun `count` batches. The test fails at its end where they never do.
+    fn wait_until_sent(&self, count: u32) {
+        let started = Instant::now();
+        while self.count() < count && started.elapsed() < STATE_TIME_MAX {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     fn count(&self) -> u32 {
         self.next.load(Ordering::SeqCst)
     }
@@ -91,13 +102,17 @@ impl Sent {
 }
 
 /// Milliseconds below `limit`, scattered, the same in every run.
-fn scattered(round: u64, limit: u64) -> Duration {
-    Duration::from_millis((round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % limit)
+fn scattered(round: u32, limit: u64) -> Duration {
+    Duration::from_millis((u64::from(round).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) % limit)
 }
 
-/// Ends the service while it takes in logs: at once, or while it writes everything into tiles because it was told to stop.
-fn kill(service: &Service, round: u64) {
-    thread::sleep(Duration::from_millis(20) + scattered(round, 400));
+/// Kills the service while it takes in logs: soon after its start, after it has acknowledged some more, or while it writes
+/// everything into tiles because it is to stop.
+fn kill(service: &Service, sent: &Sent, round: u32) {
+    if !round.is_multiple_of(3) {
+        sent.wait_until_sent(BATCHES_MIN * (round + 1) / (ROUNDS - 1));
+    }
+    thread::sleep(scattered(round, 200));
     if round % 3 == 2 {
         service.signal("TERM");
         thread::sleep(scattered(round, 40));
@@ -114,7 +129,7 @@ fn what_a_service_acknowledged_survives_its_kill() {
             for _ in 0..SENDERS {
                 scope.spawn(|| sent.send_until_it_fails(&site, &service.address));
             }
-            kill(&service, round);
+            kill(&service, &sent, round);
         });
         drop(service);
         sent.check(&site);
@@ -127,7 +142,7 @@ fn what_a_service_acknowledged_survives_its_kill() {
     for (rest, protocol) in Protocol::ALL.iter().enumerate() {
         let batches =
             acknowledged.iter().filter(|number| **number as usize % Protocol::ALL.len() == rest).count();
-        assert!(batches >= 12, "only {batches} batches were sent in {protocol:?}");
+        assert!(batches >= BATCHES_OF_PROTOCOL_MIN, "only {batches} batches were sent in {protocol:?}");
     }
 
     let all = batches(0..sent.count());

@@ -24,6 +24,7 @@ mod http;
 mod issued;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(target_os = "linux")]
 mod kill;
 mod kill_serve;
 #[cfg(target_os = "linux")]

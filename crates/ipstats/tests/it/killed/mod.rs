@@ -19,13 +19,13 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The compiled library and its control file.
-struct Kills {
+pub(crate) struct Kills {
     folder: TempDir,
 }
 
 impl Kills {
     /// Building ipstats needs a C compiler, so there is one.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let kills = Self { folder: tempfile::tempdir().unwrap() };
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/killed/kills.c");
         let mut compiler = Command::new("cc");
@@ -42,7 +42,7 @@ impl Kills {
     }
 
     /// Changes since the control file was armed.
-    fn changes(&self) -> u64 {
+    pub(crate) fn changes(&self) -> u64 {
         let control = fs::read(self.control()).unwrap();
         u64::from_ne_bytes(*control.first_chunk().unwrap())
     }
@@ -56,7 +56,7 @@ impl Kills {
     }
 
     /// Runs `ipstats …`, killed at change `number` to files in `watched`.
-    fn run(&self, place: &Place, arguments: &[&str], watched: &str, number: u64) -> Done {
+    pub(crate) fn run(&self, place: &Place, arguments: &[&str], watched: &str, number: u64) -> Done {
         self.arm(number);
         place.done(self.preload(place.command(arguments), place, watched).spawn().unwrap())
     }
@@ -71,7 +71,7 @@ impl Kills {
 }
 
 /// Numbers from 1 to `total`: at most `count_max`, evenly spread.
-fn spread(total: u64, count_max: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn spread(total: u64, count_max: u64) -> impl Iterator<Item = u64> {
     (1..=total).step_by(usize::try_from(total.div_ceil(count_max)).unwrap())
 }
 

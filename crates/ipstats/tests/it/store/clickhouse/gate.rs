@@ -3,14 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 /// What happens to bytes on their way. Connections that are there already change with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Passage {
+pub(crate) enum Passage {
     Open,
     /// Answers come late.
     Slow,
@@ -26,47 +26,97 @@ pub(super) const DELAY: Duration = Duration::from_millis(300);
 /// Pause between looks whether the gate is open.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(super) struct Gate {
-    passage: Arc<AtomicU8>,
-    pub(super) port: u16,
-    pub(super) url: String,
+pub(crate) struct Gate {
+    traffic: Arc<Traffic>,
+    pub(crate) port: u16,
+    pub(crate) url: String,
+}
+
+/// What connections do, and what they did.
+#[derive(Default)]
+struct Traffic {
+    passage: AtomicU8,
+    /// Inserts and questions about an IP that clients sent; the questions by which a store finds out whether a server is there do not count.
+    statements: AtomicU64,
+    /// Bytes that may still pass before the gate shuts itself.
+    bytes_left: AtomicU64,
 }
 
 impl Gate {
     /// In front of the server at `url`, open.
-    pub(super) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let passage = Arc::new(AtomicU8::new(Passage::Open as u8));
+        let traffic = Arc::new(Traffic { bytes_left: AtomicU64::new(u64::MAX), ..Traffic::default() });
         let port = listener.local_addr().unwrap().port();
-        let (server, of_connections) = (url.trim_start_matches("http://").to_owned(), Arc::clone(&passage));
+        let (server, of_connections) = (url.trim_start_matches("http://").to_owned(), Arc::clone(&traffic));
         // Ends with the test's process, as the threads of connections do.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(&server) else { continue };
                 let ways = [(client.try_clone(), server.try_clone(), false), (Ok(server), Ok(client), true)];
                 for (from, to, is_answer) in ways {
-                    let passage = Arc::clone(&of_connections);
+                    let traffic = Arc::clone(&of_connections);
                     let (Ok(from), Ok(to)) = (from, to) else { break };
-                    thread::spawn(move || carry(from, to, &passage, is_answer));
+                    thread::spawn(move || carry(from, to, &traffic, is_answer));
                 }
             }
         });
-        Self { passage, port, url: format!("http://127.0.0.1:{port}") }
+        Self { traffic, port, url: format!("http://127.0.0.1:{port}") }
     }
 
-    pub(super) fn set(&self, passage: Passage) {
-        self.passage.store(passage as u8, Ordering::Relaxed);
+    pub(crate) fn set(&self, passage: Passage) {
+        self.traffic.passage.store(passage as u8, Ordering::Relaxed);
+    }
+
+    /// Opens the gate, which shuts itself after `bytes`.
+    pub(crate) fn shut_after(&self, bytes: u64) {
+        self.traffic.bytes_left.store(bytes, Ordering::Relaxed);
+        self.set(Passage::Open);
+    }
+
+    pub(crate) fn is_shut(&self) -> bool {
+        self.traffic.is(Passage::Shut)
+    }
+
+    /// Inserts and questions about an IP that clients have sent.
+    pub(crate) fn statement_count(&self) -> u64 {
+        self.traffic.statements.load(Ordering::Relaxed)
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, passage: &AtomicU8, is_answer: bool) {
+impl Traffic {
+    fn is(&self, passage: Passage) -> bool {
+        self.passage.load(Ordering::Relaxed) == passage as u8
+    }
+
+    /// Counts bytes that arrived; shuts the gate where they are the last that may pass.
+    fn count(&self, part: &[u8], is_answer: bool) {
+        let is_in = |word: &[u8]| part.windows(word.len()).any(|bytes| bytes == word);
+        if !is_answer && (is_in(b"INSERT") || is_in(b"uniqExact")) {
+            self.statements.fetch_add(1, Ordering::Relaxed);
+        }
+        let length = part.len() as u64;
+        let spent = |left: u64| (left != u64::MAX).then(|| left.saturating_sub(length));
+        if self
+            .bytes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spent)
+            .is_ok_and(|left| left <= length)
+        {
+            self.bytes_left.store(u64::MAX, Ordering::Relaxed);
+            self.passage.store(Passage::Shut as u8, Ordering::Relaxed);
+        }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, traffic: &Traffic, is_answer: bool) {
     let mut bytes = [0; 16_384];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
-        while passage.load(Ordering::Relaxed) == Passage::Shut as u8 {
+        let mut part = &bytes[..read];
+        traffic.count(part, is_answer);
+        while traffic.is(Passage::Shut) {
             thread::sleep(PAUSE);
         }
-        let mut part = &bytes[..read];
-        let is = |wanted: Passage| is_answer && passage.load(Ordering::Relaxed) == wanted as u8;
+        let is = |wanted: Passage| is_answer && traffic.is(wanted);
         if is(Passage::Slow) {
             thread::sleep(DELAY);
         }

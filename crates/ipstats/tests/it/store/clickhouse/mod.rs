@@ -3,7 +3,7 @@
 mod cluster;
 mod failures;
 mod front;
-mod gate;
+pub(crate) mod gate;
 mod init;
 mod others;
 mod retention;
