@@ -50,7 +50,7 @@ pub use password::Password;
 pub use proxies::{Proxies, ProxyHeaders};
 pub use public_url::{PublicUrl, Scheme};
 pub use rate_limit::RateLimit;
-pub use rate_limits_shared::{RedisUrl, SharedLimits};
+pub use rate_limits_shared::{RedisTimeLimits, RedisUrl, SharedLimits};
 pub use roles::{Principal, Role, RolePermission};
 pub use server_access::{Audience, ClientCredentials, Proof, ServerAccess, ServerFlags};
 pub use server_url::ServerUrl;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 const KEY: &str = "rate_limits_shared";
 
@@ -33,6 +34,23 @@ pub struct SharedLimits {
     pub ca_only: bool,
     /// How many replicas there are: what each may admit by itself while the server is away.
     pub replicas: NonZeroU32,
+    /// How long this process waits for the server. Not a setting: tests wait longer, so that a busy machine changes no decision.
+    pub time_limits: RedisTimeLimits,
+}
+
+/// Longest waits for the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedisTimeLimits {
+    /// For a decision, the wait for its turn included.
+    pub decision: Duration,
+    /// For a connection, TLS and password included.
+    pub connection: Duration,
+}
+
+impl Default for RedisTimeLimits {
+    fn default() -> Self {
+        Self { decision: Duration::from_millis(100), connection: Duration::from_secs(2) }
+    }
 }
 
 /// A Redis or Valkey server and a database of it. It holds no user and no password.
@@ -79,7 +97,8 @@ pub(super) fn read(root: &mut Section<'_>, password: Option<&str>, folder: &Path
         );
     }
     section.finish();
-    Some(SharedLimits { url: url?, username, password, ca_file, ca_only, replicas: replicas? })
+    let time_limits = RedisTimeLimits::default();
+    Some(SharedLimits { url: url?, username, password, ca_file, ca_only, replicas: replicas?, time_limits })
 }
 
 fn check_url(section: &Section<'_>, url: &RedisUrl, plain_redis: bool, has_ca_file: bool) {
@@ -319,6 +338,7 @@ mod tests {
             ca_file: None,
             ca_only: false,
             replicas: NonZeroU32::new(3).unwrap(),
+            time_limits: RedisTimeLimits::default(),
         };
         let limits = ["100 per 00:01:00", "2 per 00:00:01"].map(|text| text.parse().unwrap());
         let parts: Vec<_> = shared.share(&limits).iter().map(ToString::to_string).collect();

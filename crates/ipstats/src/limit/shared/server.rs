@@ -23,12 +23,6 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::rustls::RootCertStore;
 
-/// Longest wait for a decision, that for its turn included.
-const DECISION_MILLIS_MAX: u64 = 100;
-
-/// Longest wait for a connection, TLS and password included.
-const CONNECTION_SECONDS_MAX: u64 = 2;
-
 /// Decisions under way at once; more wait for their turn.
 const DECISIONS_UNDER_WAY_MAX: usize = 256;
 
@@ -48,10 +42,10 @@ pub(super) struct Server {
 /// The server is of no use now.
 #[derive(Debug, thiserror::Error)]
 enum Away {
-    #[error("no answer within {DECISION_MILLIS_MAX} ms")]
-    Slow,
-    #[error("no connection within {CONNECTION_SECONDS_MAX} s")]
-    NoConnection,
+    #[error("no answer within {} ms", .0.as_millis())]
+    Slow(Duration),
+    #[error("no connection within {} s", .0.as_secs())]
+    NoConnection(Duration),
     #[error("rate_limits_shared.password_file cannot be read: {0}")]
     Password(io::Error),
     #[error("{}: {source}", file.display())]
@@ -136,17 +130,18 @@ impl Server {
             let _turn = self.turns.acquire().await.ok();
             question.invoke_async(&mut connection.clone()).await
         };
-        let answer = timeout(Duration::from_millis(DECISION_MILLIS_MAX), asked).await;
-        Ok(answer.map_err(|_| Away::Slow)??)
+        let longest = self.settings.time_limits.decision;
+        let answer = timeout(longest, asked).await;
+        Ok(answer.map_err(|_| Away::Slow(longest))??)
     }
 
     /// A connection over which a decision came back in time.
     async fn connect(&self) -> Result<MultiplexedConnection, Away> {
-        let longest = Duration::from_secs(CONNECTION_SECONDS_MAX);
+        let longest = self.settings.time_limits.connection;
         let (client, waits) =
             (self.client()?, AsyncConnectionConfig::new().set_connection_timeout(Some(longest)));
         let connecting = client.get_multiplexed_async_connection_with_config(&waits);
-        let connection = timeout(longest, connecting).await.map_err(|_| Away::NoConnection)??;
+        let connection = timeout(longest, connecting).await.map_err(|_| Away::NoConnection(longest))??;
         self.ask(&connection, &probe(&self.script)).await?;
         Ok(connection)
     }

@@ -14,7 +14,7 @@ use ipstats_model::Organization;
 use std::time::{Duration, Instant};
 
 /// The longest that anything is waited for.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_mins(5);
 
 fn limits(texts: &[&str]) -> Vec<RateLimit> {
     texts.iter().map(|text| text.parse().unwrap()).collect()

@@ -1,7 +1,7 @@
 //! A Redis server of its own for a test, or the one that [`SERVER`] names.
 
 use crate::peer;
-use ipstats::config::SharedLimits;
+use ipstats::config::{RedisTimeLimits, SharedLimits};
 use std::ffi::OsString;
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroU32;
@@ -13,7 +13,11 @@ use tempfile::TempDir;
 /// The variable with the program to start in place of `redis-server`.
 pub(super) const SERVER: &str = "IPSTATS_TEST_REDIS_SERVER";
 
-const START_TIME_MAX: Duration = Duration::from_secs(20);
+const START_TIME_MAX: Duration = Duration::from_mins(5);
+
+/// A busy machine does not reach these.
+pub(super) const PATIENT: RedisTimeLimits =
+    RedisTimeLimits { decision: Duration::from_mins(2), connection: Duration::from_mins(2) };
 
 /// Killed when it is dropped. It keeps nothing on disk.
 pub(super) struct Redis {
@@ -86,6 +90,7 @@ impl Redis {
             ca_file: None,
             ca_only: false,
             replicas: NonZeroU32::new(3).unwrap(),
+            time_limits: PATIENT,
         }
     }
 
