@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a source may take to read what was sent.
-const WAIT_TIME_MAX: Duration = Duration::from_mins(2);
+const WAIT_TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Records of one trial.
 const RECORDS: usize = 400;

@@ -19,7 +19,7 @@ const AUDIENCE: &str = "https://api.securitycenter.microsoft.com";
 const PATH: &str = "/api/ips/10.209.67.177/stats";
 
 /// Longest wait for something that takes as long as keys are believed, in seconds.
-const WAIT_SECONDS_MAX: u64 = 60;
+const WAIT_SECONDS_MAX: u64 = 300;
 
 /// Ended when it is dropped.
 struct Provider {

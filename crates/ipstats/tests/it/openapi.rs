@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest time for all of it.
-const RUN_SECONDS_MAX: u64 = 180;
+const RUN_SECONDS_MAX: u64 = 600;
 
 /// Writes a configuration with one organization, one application with the permission, and `key`.
 fn configure(folder: &Path, key: &IngestKey) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 const HEADER: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.resp_h\tconn_state\n";
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A site with two followed sources: one that counts, and one whose network nobody declared.
 fn site() -> Site {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longest wait for a state. It is never reached where the service works.
-const WAIT_TIME_MAX: Duration = Duration::from_mins(2);
+const WAIT_TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Records that one thread sends, one a request.
 const REQUESTS: u32 = 20;

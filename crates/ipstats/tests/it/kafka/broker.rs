@@ -11,7 +11,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PRODUCE_TIME_MAX: Duration = Duration::from_secs(30);
+const PRODUCE_TIME_MAX: Duration = Duration::from_mins(5);
+
+/// Longest wait until the broker listens.
+const START_TIME_MAX: Duration = Duration::from_mins(5);
 
 pub(crate) struct Broker {
     process: Child,
@@ -45,7 +48,7 @@ impl Broker {
         let broker = Self { process, program, address };
         let begun = Instant::now();
         while std::net::TcpStream::connect(&broker.address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the broker does not listen");
+            assert!(begun.elapsed() < START_TIME_MAX, "the broker does not listen");
             thread::sleep(Duration::from_millis(50));
         }
         broker

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long the service may take to know what was sent.
-const WAIT_TIME_MAX: Duration = Duration::from_mins(1);
+const WAIT_TIME_MAX: Duration = Duration::from_mins(5);
 
 const TOPIC: &str = "connections";
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longest wait for a shipper to bring everything.
-const SHIPPER_SECONDS_MAX: u64 = 90;
+const SHIPPER_SECONDS_MAX: u64 = 300;
 
 /// How often the service is killed while a shipper sends.
 const KILLS: usize = 3;
