@@ -365,8 +365,8 @@ impl TableRows<'_> {
     /// Reads a line of a table: a header, or a row.
     fn line(&mut self, text: &str, reader: &mut Reader<'_>) -> Outcome {
         let choice = self.choice;
-        let framer = |choice, reader: &Reader<'_>| Framer::of_source(choice, reader.settings());
-        let mut table = self.table.take().unwrap_or_else(|| framer(choice, reader));
+        let open = |choice, reader: &Reader<'_>| Framer::of_source(choice, reader.settings());
+        let mut table = self.table.take().unwrap_or_else(|| open(choice, reader));
         let mut frames = Vec::new();
         let end = table
             .feed(text.as_bytes(), &mut frames)
@@ -376,7 +376,7 @@ impl TableRows<'_> {
         if end.is_ok() && table.held_bytes() > 0 {
             // A quote that is not closed would swallow the rows after it.
             reader.count(Err(Malformed::CutOff.into()));
-            let mut below_header = framer(table.rest_choice(), reader);
+            let mut below_header = open(table.rest_choice(), reader);
             let _ = below_header.feed(table.header(), &mut Vec::new());
             table = below_header;
         }

@@ -118,9 +118,8 @@ impl Framer {
                 Some(Layout::JsonLines(_) | Layout::JsonDocuments(..)),
                 FormatChoice::Auto | FormatChoice::Json,
             ) => FormatChoice::Json,
-            (Some(Layout::JsonLines(_)), choice) => choice,
+            (None | Some(Layout::JsonLines(_)), choice) => choice,
             (Some(layout), _) => layout.format().map_or(self.choice, FormatChoice::Exactly),
-            (None, choice) => choice,
         }
     }
 
