@@ -10,6 +10,7 @@ use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader, Rejected};
 use ipstats_model::{CanonicalIp, Timestamp};
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
     format: Format::Ocsf,
@@ -30,11 +31,20 @@ struct NetworkActivity<'a> {
     class_uid: Scalar<'a>,
     activity_id: Scalar<'a>,
     /// What a firewall did: 2 is denied.
+    #[serde(borrow)]
     action_id: Scalar<'a>,
+    #[serde(borrow)]
+    action: Scalar<'a>,
     /// What became of it: see [`REFUSED`].
+    #[serde(borrow)]
     disposition_id: Scalar<'a>,
+    #[serde(borrow)]
+    disposition: Scalar<'a>,
     /// 2 is failure.
+    #[serde(borrow)]
     status_id: Scalar<'a>,
+    #[serde(borrow)]
+    status: Scalar<'a>,
     /// Of Zeek, the state of the connection.
     #[serde(borrow)]
     status_code: Scalar<'a>,
@@ -108,6 +118,46 @@ const PRODUCTS: [(&str, Product); 3] =
 /// Values of `disposition_id` that mean that there was no connection: blocked, dropped, reset, rejected, unauthorized.
 const REFUSED: [i64; 5] = [2, 6, 21, 25, 26];
 
+/// The same in `disposition`, where the id is absent or "other".
+const REFUSED_WORDS: [&str; 13] = [
+    "blocked",
+    "block",
+    "dropped",
+    "drop",
+    "reset",
+    "rejected",
+    "reject",
+    "refused",
+    "unauthorized",
+    "denied",
+    "deny",
+    "prevented",
+    "discarded",
+];
+
+/// Words of `action` for 2, denied.
+const DENIED_WORDS: [&str; 8] =
+    ["denied", "deny", "blocked", "block", "dropped", "drop", "rejected", "reject"];
+
+/// Words of `status` for 2, failure.
+const FAILURE_WORDS: [&str; 3] = ["failure", "failed", "fail"];
+
+/// `device.type_id` of what other devices' connections pass through: firewall, switch, hub, router, IDS, IPS, load balancer.
+const NETWORK_GEAR: RangeInclusive<i64> = 9..=15;
+
+/// The same in `device.type`, where the id is absent or "other".
+const NETWORK_GEAR_WORDS: [&str; 9] = [
+    "firewall",
+    "switch",
+    "hub",
+    "router",
+    "ids",
+    "ips",
+    "load balancer",
+    "intrusion detection system",
+    "intrusion prevention system",
+];
+
 /// The host that reports the event, or the sensor that saw it.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -118,6 +168,10 @@ struct Device<'a> {
     hostname: Scalar<'a>,
     #[serde(borrow)]
     ip: Scalar<'a>,
+    #[serde(borrow)]
+    type_id: Scalar<'a>,
+    #[serde(borrow, rename = "type")]
+    kind: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -144,6 +198,8 @@ struct Endpoint<'a> {
 struct ConnectionInfo<'a> {
     #[serde(borrow)]
     direction_id: Scalar<'a>,
+    #[serde(borrow)]
+    direction: Scalar<'a>,
     #[serde(borrow)]
     protocol_num: Scalar<'a>,
     #[serde(borrow)]
@@ -193,6 +249,11 @@ impl NetworkActivity<'_> {
         let progress = self.progress(product, originator)?;
         if direction == Direction::Inbound {
             return Err(NotAConnection::Inbound.into());
+        }
+        // Only Zeek's events show the types of ICMP.
+        if product != Product::Zeek && matches!(self.protocol(), Some(flow_rules::ICMP | flow_rules::ICMP_V6))
+        {
+            return Err(NotAConnection::DirectionUnknown.into());
         }
         let responder = destination.ip.ip("dst_endpoint.ip")?.ok_or(NotAConnection::NoRemoteIp)?;
         if let Some(device) = self.device_name()? {
@@ -283,6 +344,8 @@ impl NetworkActivity<'_> {
             ("udp", flow_rules::UDP),
             ("icmp", flow_rules::ICMP),
             ("ipv6-icmp", flow_rules::ICMP_V6),
+            ("icmpv6", flow_rules::ICMP_V6),
+            ("icmp6", flow_rules::ICMP_V6),
         ];
         let by_name =
             || names.into_iter().find(|(name, _)| info.protocol_name.is(name)).map(|(_, number)| number);
@@ -291,9 +354,9 @@ impl NetworkActivity<'_> {
 
     /// How far the connection got: by `activity_id`, and by what became of it.
     fn progress(&self, product: Product, originator: Option<CanonicalIp>) -> Result<Progress, Rejected> {
-        let is_no = |value: &Scalar<'_>| value.number() == Some(2);
-        let is_refused = self.disposition_id.number().is_some_and(|id| REFUSED.contains(&id));
-        let is_stopped = is_refused || is_no(&self.action_id) || is_no(&self.status_id);
+        let is_stopped = is_one_of(&self.disposition_id, &REFUSED, &self.disposition, &REFUSED_WORDS)
+            || is_one_of(&self.action_id, &[2], &self.action, &DENIED_WORDS)
+            || is_one_of(&self.status_id, &[2], &self.status, &FAILURE_WORDS);
         if product == Product::Zeek && !is_stopped {
             return self.zeek_progress(originator);
         }
@@ -333,12 +396,16 @@ impl NetworkActivity<'_> {
     }
 
     fn direction(&self) -> Direction {
-        match self.connection_info.0.as_ref().and_then(|info| info.direction_id.number()) {
-            Some(1) => Direction::Inbound,
-            Some(2) => Direction::Outbound,
-            Some(3) => Direction::Lateral,
-            _ => Direction::Unknown,
-        }
+        let Some(info) = &self.connection_info.0 else { return Direction::Unknown };
+        let known = [
+            (1, "inbound", Direction::Inbound),
+            (2, "outbound", Direction::Outbound),
+            (3, "lateral", Direction::Lateral),
+        ];
+        let found = known
+            .into_iter()
+            .find(|(id, word, _)| is_one_of(&info.direction_id, &[*id], &info.direction, &[word]));
+        found.map_or(Direction::Unknown, |(_, _, direction)| direction)
     }
 
     /// `device.uid`, else `device.hostname`.
@@ -351,14 +418,16 @@ impl NetworkActivity<'_> {
     }
 
     /// Which end `device` is. Where it does not give its address, it is the source, which by definition of OCSF is the
-    /// initiator.
+    /// initiator, unless it is network gear.
     fn reported_by(
         &self,
         source: Option<CanonicalIp>,
         destination: CanonicalIp,
     ) -> Result<ReportedBy, Malformed> {
         let ip = self.device.0.as_ref().map_or(&Scalar::Null, |device| &device.ip);
+        let is_network_gear = self.device.0.as_ref().is_some_and(Device::is_network_gear);
         Ok(match ip.ip("device.ip")? {
+            None if is_network_gear => ReportedBy::Sensor,
             None => ReportedBy::Source,
             Some(ip) if source.is_none_or(|source| source == ip) => ReportedBy::Source,
             Some(ip) if destination == ip => ReportedBy::Destination,
@@ -376,6 +445,24 @@ impl NetworkActivity<'_> {
             }
         }
         self.time_dt.time_or_millis("time")
+    }
+}
+
+/// Whether an enumeration has one of these ids, or one of these words where its id is absent, unknown (0) or "other" (99).
+fn is_one_of(id: &Scalar<'_>, ids: &[i64], text: &Scalar<'_>, words: &[&str]) -> bool {
+    match id.number() {
+        None | Some(0 | 99) => text.is_any(words),
+        Some(id) => ids.contains(&id),
+    }
+}
+
+impl Device<'_> {
+    /// Whether connections of other devices pass through it.
+    fn is_network_gear(&self) -> bool {
+        match self.type_id.number() {
+            None | Some(0 | 99) => self.kind.is_any(&NETWORK_GEAR_WORDS),
+            Some(id) => NETWORK_GEAR.contains(&id),
+        }
     }
 }
 
