@@ -55,7 +55,7 @@ const ACTIONS: [(&str, Result<Progress, NotAConnection>); 10] = [
 ];
 
 /// How far the connection got, by `ActionType`, whose case pipelines change.
-fn progress(action: &str) -> Result<Progress, NotAConnection> {
+pub(super) fn progress(action: &str) -> Result<Progress, NotAConnection> {
     const INSPECTED: &str = "Inspected";
     if let Some((_, meaning)) = ACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(action)) {
         return *meaning;

@@ -26,12 +26,20 @@ pub(super) enum DataSet {
     Sessions,
     /// The same, but `network.direction` is that of a packet at an interface, which shows nothing.
     SessionsByInterface,
+    /// Defender's tables, from its streaming API: an agent on the host, whose actions decide.
+    Defender,
+    /// `CrowdStrike`'s Falcon Data Replicator: the same.
+    CrowdStrike,
+    /// `SentinelOne`'s Cloud Funnel: the same, by direction and status.
+    SentinelOne,
+    /// Nothing is known of it: a log of sessions, as far as each document says that it is one.
+    Unknown,
     /// Documents that hold many flows each, whose ends are lists.
     ManyFlows,
 }
 
-/// The data sets, by `event.dataset`, or the module or agent in front of its dot. What is not here is [`DataSet::Sessions`].
-const DATA_SETS: [(&str, DataSet); 25] = [
+/// The data sets, by `event.dataset`, or the module or agent in front of its dot. What is not here is [`DataSet::Unknown`].
+const DATA_SETS: [(&str, DataSet); 41] = [
     ("endpoint", DataSet::Host),
     ("system", DataSet::Host),
     ("auditbeat", DataSet::Host),
@@ -53,10 +61,26 @@ const DATA_SETS: [(&str, DataSet); 25] = [
     ("opnsense", DataSet::SessionsByInterface),
     ("iptables", DataSet::SessionsByInterface),
     ("checkpoint", DataSet::SessionsByInterface),
-    ("cisco", DataSet::Sessions),
+    ("m365_defender.event", DataSet::Defender),
+    ("crowdstrike.fdr", DataSet::CrowdStrike),
+    ("sentinel_one_cloud_funnel.event", DataSet::SentinelOne),
+    ("cisco.asa", DataSet::Sessions),
+    ("cisco.ftd", DataSet::Sessions),
+    ("cisco.ios", DataSet::Sessions),
+    ("cisco.meraki", DataSet::Sessions),
+    ("cisco_asa", DataSet::Sessions),
+    ("cisco_ftd", DataSet::Sessions),
+    ("cisco_ios", DataSet::Sessions),
+    ("cisco_meraki", DataSet::Sessions),
     ("panw", DataSet::Sessions),
-    ("fortinet", DataSet::Sessions),
+    ("fortinet.firewall", DataSet::Sessions),
+    ("fortinet_fortigate", DataSet::Sessions),
     ("sophos", DataSet::Sessions),
+    ("sonicwall_firewall", DataSet::Sessions),
+    ("juniper_srx", DataSet::Sessions),
+    ("watchguard_firebox", DataSet::Sessions),
+    ("barracuda_cloudgen_firewall", DataSet::Sessions),
+    ("stormshield", DataSet::Sessions),
 ];
 
 impl DataSet {
@@ -71,7 +95,7 @@ impl DataSet {
             return found.1;
         }
         let mut origins = [dataset, module, provider, stream, agent].into_iter().flatten();
-        origins.find_map(Self::named).unwrap_or(Self::Sessions)
+        origins.find_map(Self::named).unwrap_or(Self::Unknown)
     }
 
     /// The data set of this name, or of the name in front of its dot.
@@ -121,7 +145,11 @@ mod tests {
             (r#"{"agent":{"type":"packetbeat"},"event":{"dataset":"flow"}}"#, DataSet::Packetbeat),
             (r#"{"agent":{"type":"filebeat"},"event":{"dataset":"netflow.log"}}"#, DataSet::Netflow),
             (r#"{"agent":{"type":"filebeat"},"event":{"dataset":"cisco_asa.log"}}"#, DataSet::Sessions),
-            ("{}", DataSet::Sessions),
+            (r#"{"event":{"module":"cisco","dataset":"asa"}}"#, DataSet::Sessions),
+            (r#"{"event":{"dataset":"cisco_umbrella.log"}}"#, DataSet::Unknown),
+            (r#"{"event":{"module":"m365_defender","dataset":"m365_defender.event"}}"#, DataSet::Defender),
+            (r#"{"event":{"dataset":"m365_defender.alert"}}"#, DataSet::Unknown),
+            ("{}", DataSet::Unknown),
         ] {
             assert_eq!(of(text), set, "{text}");
         }

@@ -4,6 +4,7 @@ use crate::fields::json::{Nested, Texts};
 use crate::fields::scalar::{self, Scalar};
 use crate::fields::time::Zone;
 use crate::flow_rules;
+use crate::formats::ecs::host_agents::SentinelOne;
 use crate::formats::suricata;
 use crate::formats::winlog::Winlog;
 use crate::outcome::Malformed;
@@ -20,6 +21,8 @@ pub(in crate::formats) struct Document<'a> {
     pub(super) event: Nested<Event<'a>>,
     #[serde(borrow)]
     host: Nested<Host<'a>>,
+    #[serde(borrow)]
+    device: Nested<DeviceObject<'a>>,
     #[serde(borrow)]
     agent: Nested<Agent<'a>>,
     #[serde(borrow)]
@@ -42,6 +45,8 @@ pub(in crate::formats) struct Document<'a> {
     pub(super) connection: Nested<ZeekConnection<'a>>,
     #[serde(borrow)]
     suricata: Nested<SuricataModule<'a>>,
+    #[serde(borrow, rename = "sentinel_one_cloud_funnel")]
+    pub(super) sentinel_one: Nested<SentinelOne<'a>>,
     #[serde(borrow)]
     pub(super) netflow: Nested<Netflow<'a>>,
     #[serde(borrow)]
@@ -90,7 +95,17 @@ struct Host<'a> {
     #[serde(borrow)]
     name: Scalar<'a>,
     #[serde(borrow)]
+    hostname: Scalar<'a>,
+    #[serde(borrow)]
     ip: Texts<'a>,
+}
+
+/// The machine that an event is about, where `host` is not.
+#[derive(Deserialize, Default, Debug)]
+#[serde(default)]
+struct DeviceObject<'a> {
+    #[serde(borrow)]
+    id: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default, Debug)]
@@ -298,6 +313,11 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// `event.action`.
+    pub(super) fn action(&self) -> Option<&str> {
+        self.event.0.as_ref()?.action.as_text()
+    }
+
     /// The number of the protocol above IP.
     pub(super) fn protocol(&self) -> Option<u8> {
         let network = self.network.0.as_ref()?;
@@ -310,6 +330,7 @@ impl<'a> Document<'a> {
             ("icmp", flow_rules::ICMP),
             ("ipv6-icmp", flow_rules::ICMP_V6),
             ("icmp6", flow_rules::ICMP_V6),
+            ("icmpv6", flow_rules::ICMP_V6),
         ];
         names.into_iter().find(|(name, _)| network.transport.is(name)).map(|(_, number)| number)
     }
@@ -324,10 +345,22 @@ impl<'a> Document<'a> {
 
     /// `host.id`, else `agent.id`.
     pub(in crate::formats) fn id(&self) -> Result<Option<&str>, Malformed> {
-        match text_in(self.host.0.as_ref().map(|host| &host.id), "host.id")? {
+        match self.host_id()? {
             Some(id) => Ok(Some(id)),
             None => text_in(self.agent.0.as_ref().map(|agent| &agent.id), "agent.id"),
         }
+    }
+
+    pub(super) fn host_id(&self) -> Result<Option<&str>, Malformed> {
+        text_in(self.host.0.as_ref().map(|host| &host.id), "host.id")
+    }
+
+    pub(super) fn device_id(&self) -> Result<Option<&str>, Malformed> {
+        text_in(self.device.0.as_ref().map(|device| &device.id), "device.id")
+    }
+
+    pub(super) fn hostname(&self) -> Result<Option<&str>, Malformed> {
+        text_in(self.host.0.as_ref().map(|host| &host.hostname), "host.hostname")
     }
 
     pub(in crate::formats) fn host_name(&self) -> Result<Option<&str>, Malformed> {

@@ -4,8 +4,10 @@
 //! is that host. Everything else is a **sensor or collector**, and `host` is its own: the device is the internal end, as in Zeek.
 //! Windows events are read here too: see [`winlog`](super::winlog).
 
+mod action;
 mod datasets;
 mod document;
+mod host_agents;
 
 pub(super) use document::{Direction, Document};
 
@@ -20,7 +22,7 @@ use crate::grammar::JsonFormat;
 use crate::outcome::{Malformed, NotAConnection};
 use crate::reader::{Flow, Outcome, Progress, Reader};
 use datasets::DataSet;
-use document::{AwsVpcFlow, Netflow, ZeekConnection};
+use document::{AwsVpcFlow, Event, Netflow, ZeekConnection};
 use ipstats_model::CanonicalIp;
 
 pub(crate) const FORMAT: JsonFormat = JsonFormat {
@@ -65,6 +67,12 @@ impl Document<'_> {
         }
         self.check_network_event(data_set)?;
         let (source, destination) = self.ends()?;
+        match data_set {
+            DataSet::Defender => return self.defender(destination, reader),
+            DataSet::CrowdStrike => return self.crowdstrike(destination, reader),
+            DataSet::SentinelOne => return self.sentinel_one(destination, reader),
+            _ => {}
+        }
         let destination = destination.ok_or(NotAConnection::NoRemoteIp)?;
         match data_set {
             DataSet::Host | DataSet::Auditd => self.host(source, destination, reader),
@@ -89,7 +97,8 @@ impl Document<'_> {
 
     /// Whether this is an event of a connection: the same stream has other events, of this data set and of others.
     fn check_network_event(&self, data_set: DataSet) -> Result<(), NotAConnection> {
-        let Some(event) = &self.event.0 else { return Ok(()) };
+        let nothing = Event::default();
+        let event = self.event.0.as_ref().unwrap_or(&nothing);
         let is_event = event.kind.is_nothing() || event.kind.is("event");
         let categories = &event.category;
         let is_network = categories.is_empty()
@@ -103,10 +112,23 @@ impl Document<'_> {
                 let dataset = self.dataset().unwrap_or("flow");
                 dataset.rsplit('.').next() == Some("flow") && (self.kind.is_nothing() || self.kind.is("flow"))
             }
-            // Events of the firewall itself, and translations of addresses.
-            _ => event.kinds.is_empty() || event.kinds.iter().any(|kind| !kind.eq_ignore_ascii_case("info")),
+            // Their own words decide, not those of ECS.
+            DataSet::Defender | DataSet::CrowdStrike | DataSet::SentinelOne => true,
+            DataSet::Unknown => self.is_session(event),
+            _ => may_be_connection(event),
         };
         if is_event && is_network && is_of_set { Ok(()) } else { Err(NotAConnection::OtherEvent) }
+    }
+
+    /// Whether a document of an unknown data set is about a session: by its words, or by its direction where it has none.
+    fn is_session(&self, event: &Event<'_>) -> bool {
+        const TYPES: [&str; 5] = ["connection", "start", "end", "allowed", "denied"];
+        let is_wordless = event.kinds.is_empty() && event.action.is_nothing();
+        let is_of_session = TYPES.iter().any(|word| event.kinds.has(word))
+            || event.category.has("network_session")
+            || self.action().is_some_and(action::is_of_session)
+            || (is_wordless && !self.direction_value().is_nothing());
+        !event.category.is_empty() && is_of_session && may_be_connection(event)
     }
 
     /// What a host agent reports of its host. Auditd knows the destination only.
@@ -123,6 +145,7 @@ impl Document<'_> {
             Direction::Unknown => return Err(NotAConnection::DirectionUnknown.into()),
             Direction::Out => {}
         }
+        self.check_icmp()?;
         reader.counts(self.progress())?;
         let device = self.device()?.ok_or(Malformed::Missing { field: "host.id, agent.id or host.name" })?;
         reader.connection(device, destination, self.time()?)
@@ -151,7 +174,16 @@ impl Document<'_> {
         inside: Inside,
         reader: &mut Reader<'_>,
     ) -> Outcome {
+        self.check_icmp()?;
         self.flow(originator, responder, inside, self.progress(), reader)
+    }
+
+    /// ECS has no field for the type of an ICMP message, and most types are no connection.
+    fn check_icmp(&self) -> Result<(), NotAConnection> {
+        match self.protocol() {
+            Some(flow_rules::ICMP | flow_rules::ICMP_V6) => Err(NotAConnection::DirectionUnknown),
+            _ => Ok(()),
+        }
     }
 
     fn flow(
@@ -325,9 +357,7 @@ impl Document<'_> {
         let Some(event) = &self.event.0 else { return Progress::Opened };
         let is_refused = event.outcome.is_any(&["failure", "deny", "denied", "fail"])
             || event.kinds.has("denied")
-            || event
-                .action
-                .is_any(&["denied", "deny", "blocked", "block", "dropped", "drop", "reject", "rejected"]);
+            || self.action().is_some_and(action::is_refusal);
         if is_refused || self.is_unanswered() { Progress::Attempted } else { Progress::Opened }
     }
 
@@ -340,6 +370,16 @@ impl Document<'_> {
             _ => false,
         }
     }
+}
+
+/// Whether the types of an event leave it open that it is about a connection. Events of the firewall itself and translations of
+/// addresses are `info`, look-ups of names are `protocol` besides.
+fn may_be_connection(event: &Event<'_>) -> bool {
+    const OTHER: [&str; 2] = ["info", "protocol"];
+    const OTHER_ACTIONS: [&str; 3] = ["lookup_requested", "lookup_result", "http_request"];
+    let is_other = |kind: &str| OTHER.iter().any(|other| other.eq_ignore_ascii_case(kind));
+    let has_connection_type = event.kinds.is_empty() || !event.kinds.iter().all(is_other);
+    has_connection_type && !event.action.is_any(&OTHER_ACTIONS)
 }
 
 impl Netflow<'_> {
