@@ -1,6 +1,7 @@
 //! The data of a Windows event: an object, a list of names and texts, or either of them as JSON or XML in a text.
 
 use crate::fields::scalar::Scalar;
+use crate::flow_rules;
 use crate::formats::sysmon::EventKind;
 use crate::formats::windows_event::{Attribute, nothing_but_objects};
 use crate::outcome::Malformed;
@@ -20,6 +21,8 @@ pub(super) struct EventData<'a> {
     /// Of Windows' events 5156 and 5157.
     direction: Scalar<'a>,
     destination_address: Scalar<'a>,
+    /// The number of the protocol above IP; of Sysmon, its name.
+    protocol: Scalar<'a>,
 }
 
 /// What Windows writes for the direction of 5156 and 5157, which tools render as a word.
@@ -49,6 +52,12 @@ impl<'a> EventData<'a> {
         }
     }
 
+    /// Whether the connection is ICMP, whose type these events do not name. Sysmon sees TCP and UDP only.
+    pub(super) fn is_icmp(&self) -> bool {
+        let number = self.protocol.number().and_then(|number| u8::try_from(number).ok());
+        matches!(number, Some(flow_rules::ICMP | flow_rules::ICMP_V6))
+    }
+
     /// Whether all that is read of this kind is there.
     pub(super) const fn is_complete(&self, kind: EventKind) -> bool {
         match kind {
@@ -58,7 +67,9 @@ impl<'a> EventData<'a> {
                     && !matches!(self.utc_time, Scalar::Null)
             }
             EventKind::Permitted | EventKind::Blocked => {
-                !matches!(self.direction, Scalar::Null) && !matches!(self.destination_address, Scalar::Null)
+                !matches!(self.direction, Scalar::Null)
+                    && !matches!(self.destination_address, Scalar::Null)
+                    && !matches!(self.protocol, Scalar::Null)
             }
         }
     }
@@ -71,6 +82,7 @@ impl<'a> EventData<'a> {
             "UtcTime" | "utcTime" => Some(&mut self.utc_time),
             "Direction" | "direction" => Some(&mut self.direction),
             "DestAddress" | "destAddress" => Some(&mut self.destination_address),
+            "Protocol" | "protocol" => Some(&mut self.protocol),
             _ => None,
         }
     }
@@ -97,13 +109,15 @@ impl<'a> EventData<'a> {
             return self.take_xml(text);
         }
         let Ok(inner) = serde_json::from_str::<EventData<'_>>(text) else { return };
-        let EventData { initiated, destination_ip, utc_time, direction, destination_address } = inner;
+        let EventData { initiated, destination_ip, utc_time, direction, destination_address, protocol } =
+            inner;
         for (name, value) in [
             ("Initiated", initiated),
             ("DestinationIp", destination_ip),
             ("UtcTime", utc_time),
             ("Direction", direction),
             ("DestAddress", destination_address),
+            ("Protocol", protocol),
         ] {
             self.set(name, value.into_owned());
         }

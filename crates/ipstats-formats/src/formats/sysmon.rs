@@ -22,6 +22,7 @@ pub(super) struct NetworkEvent<'a, T> {
     pub(super) kind: EventKind,
     /// Whether the host opened the connection. If not, the other side did.
     pub(super) initiated: bool,
+    pub(super) is_icmp: bool,
     pub(super) remote_ip: Option<CanonicalIp>,
     /// Reads its time.
     pub(super) at: T,
@@ -66,7 +67,7 @@ impl EventKind {
         let moved = if count < 18 { 0 } else { 1 };
         match self {
             Self::Sysmon => [("UtcTime", moved), ("Initiated", 6 + moved), ("DestinationIp", 13 + moved)],
-            Self::Permitted | Self::Blocked => [("Direction", 2), ("DestAddress", 5), ("", 0)],
+            Self::Permitted | Self::Blocked => [("Direction", 2), ("DestAddress", 5), ("Protocol", 7)],
         }
     }
 }
@@ -76,6 +77,9 @@ impl<T: FnOnce() -> Result<Timestamp, Malformed>> NetworkEvent<'_, T> {
     pub(super) fn read(self, reader: &mut Reader<'_>) -> Outcome {
         if !self.initiated {
             return Err(NotAConnection::Inbound.into());
+        }
+        if self.is_icmp {
+            return Err(NotAConnection::DirectionUnknown.into());
         }
         reader.counts(match self.kind {
             EventKind::Sysmon | EventKind::Permitted => Progress::Opened,

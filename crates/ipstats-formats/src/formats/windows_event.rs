@@ -55,6 +55,7 @@ impl WindowsEvent<'_> {
         NetworkEvent {
             kind,
             initiated: self.data.initiated(kind)?,
+            is_icmp: self.data.is_icmp(),
             remote_ip: self.data.remote_ip(kind)?,
             at: || self.time(kind),
             device: Device::Name(self.computer.needed_text("Computer or Hostname")?),

@@ -52,7 +52,8 @@ impl Winlog<'_> {
             Scalar::Null => document.timestamp.time("@timestamp", Zone::Utc),
             _ => data.utc_time.time("UtcTime", Zone::Utc),
         };
-        NetworkEvent { kind, initiated, remote_ip, at, device: self.device(document)? }.read(reader)
+        let is_icmp = data.is_icmp() || document.is_icmp();
+        NetworkEvent { kind, initiated, is_icmp, remote_ip, at, device: self.device(document)? }.read(reader)
     }
 
     /// `host.id`, else `agent.id`, else the computer's name. Of an event that was forwarded to a collector, the first two

@@ -335,6 +335,10 @@ impl<'a> Document<'a> {
         names.into_iter().find(|(name, _)| network.transport.is(name)).map(|(_, number)| number)
     }
 
+    pub(in crate::formats) fn is_icmp(&self) -> bool {
+        matches!(self.protocol(), Some(flow_rules::ICMP | flow_rules::ICMP_V6))
+    }
+
     /// `host.id`, else `agent.id`, else `host.name`.
     pub(super) fn device(&self) -> Result<Option<&str>, Malformed> {
         match self.id()? {

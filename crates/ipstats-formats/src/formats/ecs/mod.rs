@@ -180,10 +180,7 @@ impl Document<'_> {
 
     /// ECS has no field for the type of an ICMP message, and most types are no connection.
     fn check_icmp(&self) -> Result<(), NotAConnection> {
-        match self.protocol() {
-            Some(flow_rules::ICMP | flow_rules::ICMP_V6) => Err(NotAConnection::DirectionUnknown),
-            _ => Ok(()),
-        }
+        if self.is_icmp() { Err(NotAConnection::DirectionUnknown) } else { Ok(()) }
     }
 
     fn flow(
