@@ -111,7 +111,22 @@ fn unescape(string: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', inside).is_none() {
         return str::from_utf8(inside).ok().map(Cow::Borrowed);
     }
-    serde_json::from_slice(string).ok().map(Cow::Owned)
+    let mut text = Vec::with_capacity(inside.len());
+    let mut bytes = inside.iter().copied();
+    while let Some(byte) = bytes.next() {
+        text.push(match byte {
+            b'\\' => match bytes.next()? {
+                same @ (b'"' | b'\\' | b'/') => same,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                // Seldom: code points, backspaces and form feeds.
+                _ => return serde_json::from_slice(string).ok().map(Cow::Owned),
+            },
+            byte => byte,
+        });
+    }
+    String::from_utf8(text).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -136,6 +151,15 @@ mod tests {
         assert_eq!(inner_of(r#"{"dns":{"a":1}}"#), [r#"object {"a":1}"#]);
         assert_eq!(inner_of(r#"{"a":1,"b":{"message":"m"}}"#), [""; 0]);
         assert_eq!(inner_of(r#"{"log":7,"message":null}"#), [""; 0]);
+    }
+
+    #[test]
+    fn unescapes_as_serde_does() {
+        for text in [r#""a\\\"b\\\\c\/\n\r\t""#, r#""\u00e9\ud83d\ude00\b\f""#, r#""é\"""#, r#""""#] {
+            let expected: String = serde_json::from_str(text).unwrap();
+            assert_eq!(unescape(text.as_bytes()).unwrap(), expected, "{text}");
+        }
+        assert_eq!(unescape(br#""\ud800""#), None);
     }
 
     #[test]

@@ -18,6 +18,8 @@ struct Key<'a> {
     is_list: bool,
     /// Where the text after the colon starts.
     value: usize,
+    /// Where the value ends, if it is a string: it may be long, and is scanned once.
+    string_end: Option<usize>,
 }
 
 /// The value of a key.
@@ -32,6 +34,9 @@ pub(crate) enum Value<'a> {
     /// A number, a word, or a value that is cut off.
     Other,
 }
+
+/// Bytes that are looked at one by one before the rest is searched.
+const NEAR_BYTES: usize = 16;
 
 /// Keys that a usual record has.
 const KEYS_USUAL: usize = 32;
@@ -61,10 +66,15 @@ impl<'a> JsonKeys<'a> {
                     let name = text.get(at..at + length).unwrap_or_default();
                     at += length + 1;
                     let rest = text.get(at..).unwrap_or_default().trim_ascii_start();
+                    if rest.first() != Some(&b':')
+                        && let Some(key) = found.keys.last_mut()
+                    {
+                        key.string_end.get_or_insert(at);
+                    }
                     if let Some((b':', value)) = rest.split_first() {
                         let is_list = depth == 1 && value.trim_ascii_start().starts_with(b"[");
                         let value = text.len() - value.len();
-                        found.keys.push(Key { name, is_top: objects == 1, is_list, value });
+                        found.keys.push(Key { name, is_top: objects == 1, is_list, value, string_end: None });
                     }
                 }
                 _ => {}
@@ -91,14 +101,14 @@ impl<'a> JsonKeys<'a> {
     /// The value of the key `name` of a record.
     pub(crate) fn value(&self, name: &str) -> Option<Value<'a>> {
         let key = self.keys.iter().find(|key| key.is_top && key.name == name.as_bytes())?;
-        Some(self.value_at(key.value))
+        Some(self.value_of(key))
     }
 
     /// The value of the only key that a record has.
     pub(crate) fn only_value(&self) -> Option<Value<'a>> {
         let mut top = self.keys.iter().filter(|key| key.is_top);
         let only = top.next()?;
-        top.next().is_none().then(|| self.value_at(only.value))
+        top.next().is_none().then(|| self.value_of(only))
     }
 
     /// Where the first value ends, if it does.
@@ -106,10 +116,11 @@ impl<'a> JsonKeys<'a> {
         self.first_end
     }
 
-    fn value_at(&self, at: usize) -> Value<'a> {
-        let text = self.text.get(at..).unwrap_or_default().trim_ascii_start();
+    fn value_of(&self, key: &Key<'_>) -> Value<'a> {
+        let text = self.text.get(key.value..).unwrap_or_default().trim_ascii_start();
+        let start = self.text.len() - text.len();
         let end = match text.first() {
-            Some(b'"') => text.get(1..).and_then(string_length).map(|length| length + 2),
+            Some(b'"') => key.string_end.map(|end| end - start),
             Some(b'{' | b'[') => compound_length(text),
             _ => None,
         };
@@ -144,7 +155,12 @@ fn compound_length(text: &[u8]) -> Option<usize> {
 fn string_length(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        // Escapes stand close to each other in JSON inside of JSON, where a byte at a time is faster.
+        let near = text.get(at..)?.iter().take(NEAR_BYTES).position(|byte| matches!(byte, b'"' | b'\\'));
+        at += match near {
+            Some(near) => near,
+            None => NEAR_BYTES + memchr::memchr2(b'"', b'\\', text.get(at + NEAR_BYTES..)?)?,
+        };
         match text.get(at) {
             Some(b'"') => return Some(at),
             _ => at += 2,
