@@ -83,6 +83,7 @@ macro_rules! nothing_else {
         }
     };
 }
+pub(crate) use nothing_else;
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

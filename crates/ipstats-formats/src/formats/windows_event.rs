@@ -142,31 +142,7 @@ impl<'de: 'a, 'a> EventSeed<'_, 'a> {
     }
 }
 
-/// Visits of what is not an object: nothing.
-macro_rules! nothing_but_objects {
-    () => {
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Default::default())
-        }
-    };
-}
-pub(super) use nothing_but_objects;
+pub(super) use crate::fields::json::nothing_else as nothing_but_objects;
 
 impl<'de: 'a, 'a> DeserializeSeed<'de> for EventSeed<'_, 'a> {
     type Value = ();
